@@ -1,0 +1,89 @@
+import { ApiKey } from "@devops-mcp/domain/ApiKey"
+import { Name, Timestamp } from "@devops-mcp/domain/Fields"
+import { ApiKeyId, TenantId } from "@devops-mcp/domain/Ids"
+import { Page } from "@devops-mcp/domain/Page"
+import { Role, Scope } from "@devops-mcp/domain/Principal"
+import { Tenant } from "@devops-mcp/domain/Tenant"
+import { Schema } from "effect"
+import { HttpApiEndpoint, HttpApiGroup, HttpApiSchema, OpenApi } from "effect/http-api"
+import { Authorization, Requires } from "./Authorization.ts"
+import { listQuery } from "./Lists.ts"
+import { CommonProblems } from "./Problems.ts"
+
+export const Me = Schema.Struct({
+  tenantId: TenantId,
+  apiKeyId: ApiKeyId,
+  name: Schema.String,
+  role: Role,
+  scopes: Schema.Array(Scope)
+}).annotate({ identifier: "Me" })
+
+export class MeApi extends HttpApiGroup.make("me")
+  .add(HttpApiEndpoint.get("me", "/", { success: Me, error: CommonProblems }).annotate(Requires, "any"))
+  .middleware(Authorization)
+  .prefix("/me")
+  .annotateMerge(OpenApi.annotations({ title: "Me", description: "Who the credential is and what it may do" }))
+{}
+
+export const CreateApiKey = Schema.Struct({
+  name: Name,
+  role: Role,
+  expiresAt: Schema.optionalKey(Timestamp),
+  /** Another tenant than the caller's; for the role `platform` only. */
+  tenantId: Schema.optionalKey(TenantId)
+}).annotate({ identifier: "CreateApiKey" })
+
+/** The key is in this answer only. */
+export const CreatedApiKey = Schema.Struct({ ...ApiKey.fields, key: Schema.String }).annotate({
+  identifier: "CreatedApiKey"
+})
+
+export class ApiKeysApi extends HttpApiGroup.make("apiKeys")
+  .add(
+    HttpApiEndpoint.post("create", "/", {
+      payload: CreateApiKey,
+      success: CreatedApiKey.pipe(HttpApiSchema.status(201)),
+      error: CommonProblems
+    }).annotate(Requires, "keys:admin"),
+    HttpApiEndpoint.get("list", "/", { query: listQuery, success: Page(ApiKey), error: CommonProblems }).annotate(
+      Requires,
+      "keys:admin"
+    ),
+    HttpApiEndpoint.get("get", "/:id", {
+      params: { id: ApiKeyId },
+      success: ApiKey,
+      error: CommonProblems
+    }).annotate(Requires, "keys:admin"),
+    HttpApiEndpoint.delete("revoke", "/:id", { params: { id: ApiKeyId }, error: CommonProblems }).annotate(
+      Requires,
+      "keys:admin"
+    )
+  )
+  .middleware(Authorization)
+  .prefix("/api-keys")
+  .annotateMerge(OpenApi.annotations({ title: "API keys", description: "Credentials of a tenant" }))
+{}
+
+export const CreateTenant = Schema.Struct({ name: Name }).annotate({ identifier: "CreateTenant" })
+
+export class TenantsApi extends HttpApiGroup.make("tenants")
+  .add(
+    HttpApiEndpoint.post("create", "/", {
+      payload: CreateTenant,
+      success: Tenant.pipe(HttpApiSchema.status(201)),
+      error: CommonProblems
+    }).annotate(Requires, "tenants:admin"),
+    HttpApiEndpoint.get("list", "/", { query: listQuery, success: Page(Tenant), error: CommonProblems }).annotate(
+      Requires,
+      "tenants:admin"
+    ),
+    HttpApiEndpoint.get("get", "/:id", {
+      params: { id: TenantId },
+      success: Tenant,
+      error: CommonProblems
+    }).annotate(Requires, "tenants:admin")
+  )
+  .middleware(Authorization)
+  .prefix("/tenants")
+  .annotateMerge(OpenApi.annotations({ title: "Tenants", description: "Teams whose data is kept apart" }))
+{}

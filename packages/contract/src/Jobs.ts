@@ -1,0 +1,13 @@
+import { ContextId, DeliveryId, DocumentId, TenantId } from "@devops-mcp/domain/Ids"
+import { Schema } from "effect"
+
+/** What the worker can be asked to do. Encoded as JSON in the queue, so a case is only ever extended, never changed. */
+export const Job = Schema.TaggedUnion({
+  /** Makes the event of an accepted delivery and its searchable passages. */
+  IngestDelivery: { tenantId: TenantId, deliveryId: DeliveryId },
+  /** Makes a document searchable. */
+  IngestDocument: { tenantId: TenantId, documentId: DocumentId },
+  /** Makes the items `fromSeq` to `toSeq` of a context searchable. */
+  IndexContext: { tenantId: TenantId, contextId: ContextId, fromSeq: Schema.Int, toSeq: Schema.Int }
+})
+export type Job = typeof Job.Type

@@ -1,0 +1,103 @@
+import { Document } from "@devops-mcp/domain/Document"
+import { Event } from "@devops-mcp/domain/Event"
+import { LongText, Metadata, Name, Timestamp } from "@devops-mcp/domain/Fields"
+import { DocumentId, EventId } from "@devops-mcp/domain/Ids"
+import { Page } from "@devops-mcp/domain/Page"
+import { SearchHit, SearchKind, SearchMode } from "@devops-mcp/domain/Search"
+import { WebhookSource } from "@devops-mcp/domain/Webhook"
+import { Schema } from "effect"
+import { HttpApiEndpoint, HttpApiGroup, HttpApiSchema, OpenApi } from "effect/http-api"
+import { Authorization, Requires } from "./Authorization.ts"
+import { listQuery } from "./Lists.ts"
+import { CommonProblems } from "./Problems.ts"
+
+const Label = Schema.String.check(Schema.isBetweenLength(1, 200))
+
+export const EventQuery = Schema.Struct({
+  ...listQuery,
+  source: Schema.optionalKey(WebhookSource),
+  type: Schema.optionalKey(Label),
+  /** Full name, `owner/name`. */
+  repository: Schema.optionalKey(Label),
+  /** Only what occurred at or after this time. */
+  since: Schema.optionalKey(Timestamp),
+  /** Only what occurred before this time. */
+  until: Schema.optionalKey(Timestamp)
+})
+
+export const EventPage = Page(Event)
+
+export class EventsApi extends HttpApiGroup.make("events")
+  .add(
+    HttpApiEndpoint.get("list", "/", {
+      query: EventQuery.fields,
+      success: EventPage,
+      error: CommonProblems
+    }).annotate(Requires, "events:read"),
+    HttpApiEndpoint.get("get", "/:id", { params: { id: EventId }, success: Event, error: CommonProblems }).annotate(
+      Requires,
+      "events:read"
+    )
+  )
+  .middleware(Authorization)
+  .prefix("/events")
+  .annotateMerge(OpenApi.annotations({ title: "Events", description: "What happened in the delivery pipeline" }))
+{}
+
+export const AddDocument = Schema.Struct({
+  title: Name,
+  text: LongText.check(Schema.isNonEmpty()),
+  uri: Schema.optionalKey(Schema.String.check(Schema.isMaxLength(2000))),
+  metadata: Schema.optionalKey(Metadata)
+}).annotate({ identifier: "AddDocument" })
+
+export class DocumentsApi extends HttpApiGroup.make("documents")
+  .add(
+    HttpApiEndpoint.post("add", "/", {
+      payload: AddDocument,
+      success: Document.pipe(HttpApiSchema.status(202)),
+      error: CommonProblems
+    }).annotate(Requires, "knowledge:write"),
+    HttpApiEndpoint.get("list", "/", {
+      query: listQuery,
+      success: Page(Document),
+      error: CommonProblems
+    }).annotate(Requires, "knowledge:read"),
+    HttpApiEndpoint.get("get", "/:id", {
+      params: { id: DocumentId },
+      success: Document,
+      error: CommonProblems
+    }).annotate(Requires, "knowledge:read"),
+    HttpApiEndpoint.delete("delete", "/:id", { params: { id: DocumentId }, error: CommonProblems }).annotate(
+      Requires,
+      "knowledge:write"
+    )
+  )
+  .middleware(Authorization)
+  .prefix("/documents")
+  .annotateMerge(OpenApi.annotations({ title: "Documents", description: "Text added to the knowledge" }))
+{}
+
+export const Search = Schema.Struct({
+  query: Schema.String.check(Schema.isBetweenLength(1, 2000)),
+  kinds: Schema.optionalKey(Schema.Array(SearchKind).check(Schema.isMinLength(1), Schema.isUnique())),
+  /** Equality on metadata fields. */
+  filter: Schema.optionalKey(Metadata),
+  mode: Schema.optionalKey(SearchMode),
+  /** How many hits at most; 10 when absent. */
+  limit: Schema.optionalKey(Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: 50 })))
+}).annotate({ identifier: "Search" })
+
+export const SearchHits = Schema.Struct({ items: Schema.Array(SearchHit) }).annotate({ identifier: "SearchHits" })
+
+export class SearchApi extends HttpApiGroup.make("search")
+  .add(
+    HttpApiEndpoint.post("search", "/", { payload: Search, success: SearchHits, error: CommonProblems }).annotate(
+      Requires,
+      "knowledge:read"
+    )
+  )
+  .middleware(Authorization)
+  .prefix("/search")
+  .annotateMerge(OpenApi.annotations({ title: "Search", description: "By meaning and by words, over everything" }))
+{}

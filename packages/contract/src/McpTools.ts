@@ -1,0 +1,166 @@
+import { AgentContext, ContextWindow } from "@devops-mcp/domain/AgentContext"
+import { Document } from "@devops-mcp/domain/Document"
+import { Event } from "@devops-mcp/domain/Event"
+import { ContextId, EventId } from "@devops-mcp/domain/Ids"
+import { Page } from "@devops-mcp/domain/Page"
+import type { Scope } from "@devops-mcp/domain/Principal"
+import { Schema } from "effect"
+import {
+  AppendItems,
+  AppendedItems,
+  CompactContext,
+  CompactedContext,
+  ContextHits,
+  CreateContext,
+  SearchContext,
+  WindowQuery
+} from "./ContextsApi.ts"
+import { AddDocument, EventPage, EventQuery, Search, SearchHits } from "./KnowledgeApi.ts"
+import { listQuery } from "./Lists.ts"
+
+export type Toolset = "context" | "knowledge" | "events"
+
+/** MCP's four hints; each tool states all of them. */
+export interface ToolAnnotations {
+  readonly readOnlyHint: boolean
+  readonly destructiveHint: boolean
+  readonly idempotentHint: boolean
+  readonly openWorldHint: boolean
+}
+
+/** An MCP tool as agents see it. Its schemas are those of the HTTP route that does the same. */
+export interface McpTool<In extends Schema.Top, Out extends Schema.Top> {
+  readonly name: string
+  readonly toolset: Toolset
+  readonly title: string
+  readonly description: string
+  readonly scope: Scope
+  readonly annotations: ToolAnnotations
+  readonly input: In
+  readonly output: Out
+}
+
+const tool = <In extends Schema.Top, Out extends Schema.Top>(definition: McpTool<In, Out>) => definition
+
+const reads = { readOnlyHint: true, destructiveHint: false, idempotentHint: true, openWorldHint: false }
+const adds = { readOnlyHint: false, destructiveHint: false, idempotentHint: false, openWorldHint: false }
+
+const contextId = { contextId: ContextId }
+
+export const contextCreate = tool({
+  name: "context_create",
+  toolset: "context",
+  title: "Create a context",
+  description: "Creates an empty context: an ordered list of messages kept for you, with a token budget. Returns its id.",
+  scope: "contexts:write",
+  annotations: adds,
+  input: CreateContext,
+  output: AgentContext
+})
+
+export const contextAppend = tool({
+  name: "context_append",
+  toolset: "context",
+  title: "Append to a context",
+  description: "Appends messages to a context, in order. Pinned and system messages stay in every window while they fit.",
+  scope: "contexts:write",
+  annotations: adds,
+  input: Schema.Struct({ ...contextId, ...AppendItems.fields }),
+  output: AppendedItems
+})
+
+export const contextGet = tool({
+  name: "context_get",
+  toolset: "context",
+  title: "Read a context's window",
+  description:
+    "Returns the messages of a context that fit a token budget, oldest first. What does not fit is left out and counted.",
+  scope: "contexts:read",
+  annotations: reads,
+  input: Schema.Struct({ ...contextId, ...WindowQuery.fields }),
+  output: ContextWindow
+})
+
+export const contextSearch = tool({
+  name: "context_search",
+  toolset: "context",
+  title: "Search in a context",
+  description: "Finds messages of one context by meaning and by words. New messages can be found after a few seconds.",
+  scope: "contexts:read",
+  annotations: reads,
+  input: Schema.Struct({ ...contextId, ...SearchContext.fields }),
+  output: ContextHits
+})
+
+export const contextCompact = tool({
+  name: "context_compact",
+  toolset: "context",
+  title: "Compact a context",
+  description:
+    "Shrinks a context to a token budget: what does not fit is replaced by one digest message, which says where it can still be read.",
+  scope: "contexts:write",
+  annotations: { ...adds, idempotentHint: true },
+  input: Schema.Struct({ ...contextId, ...CompactContext.fields }),
+  output: CompactedContext
+})
+
+export const contextList = tool({
+  name: "context_list",
+  toolset: "context",
+  title: "List contexts",
+  description: "Lists contexts, newest first, optionally those of one agent or session, or with words in their name.",
+  scope: "contexts:read",
+  annotations: reads,
+  input: Schema.Struct({
+    ...listQuery,
+    agentId: Schema.optionalKey(Schema.String),
+    sessionId: Schema.optionalKey(Schema.String),
+    q: Schema.optionalKey(Schema.String.check(Schema.isBetweenLength(1, 200)))
+  }),
+  output: Page(AgentContext)
+})
+
+export const knowledgeSearch = tool({
+  name: "knowledge_search",
+  toolset: "knowledge",
+  title: "Search the knowledge",
+  description:
+    "Finds events, documents and contexts by meaning and by words. Describe what you look for in a sentence; each hit has a ref to read more.",
+  scope: "knowledge:read",
+  annotations: reads,
+  input: Search,
+  output: SearchHits
+})
+
+export const documentAdd = tool({
+  name: "document_add",
+  toolset: "knowledge",
+  title: "Add a document",
+  description: "Adds a text to the knowledge. It can be found a few seconds later, when its status is 'ready'.",
+  scope: "knowledge:write",
+  annotations: adds,
+  input: AddDocument,
+  output: Document
+})
+
+export const eventsList = tool({
+  name: "events_list",
+  toolset: "events",
+  title: "List events",
+  description: "Lists what happened in the delivery pipeline, newest first: pushes, pull requests, deployments, alerts.",
+  scope: "events:read",
+  annotations: reads,
+  input: EventQuery,
+  output: EventPage
+})
+
+export const eventGet = tool({
+  name: "event_get",
+  toolset: "events",
+  title: "Read an event",
+  description: "Returns one event by its id, as in `event://ID`.",
+  scope: "events:read",
+  annotations: reads,
+  input: Schema.Struct({ eventId: EventId }),
+  output: Event
+})

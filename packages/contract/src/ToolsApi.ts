@@ -1,0 +1,101 @@
+import { JsonSchemaDocument, Tool, ToolAction, ToolName } from "@devops-mcp/domain/Tool"
+import { Metadata } from "@devops-mcp/domain/Fields"
+import { Page } from "@devops-mcp/domain/Page"
+import { Schema } from "effect"
+import { HttpApiEndpoint, HttpApiGroup, HttpApiSchema, OpenApi } from "effect/http-api"
+import { Authorization, Requires } from "./Authorization.ts"
+import { listQuery } from "./Lists.ts"
+import { CommonProblems } from "./Problems.ts"
+
+const params = { name: ToolName }
+
+export const ToolKind = Schema.Struct({
+  kind: Schema.String,
+  title: Schema.String,
+  configSchema: JsonSchemaDocument
+}).annotate({ identifier: "ToolKind" })
+
+export const CreateTool = Schema.Struct({
+  name: ToolName,
+  kind: Schema.String.check(Schema.isBetweenLength(1, 40)),
+  config: Schema.optionalKey(Metadata)
+}).annotate({ identifier: "CreateTool" })
+
+export const PatchTool = Schema.Struct({ config: Metadata }).annotate({ identifier: "PatchTool" })
+
+export const ExecuteAction = Schema.Struct({
+  arguments: Schema.optionalKey(Schema.JsonObject)
+}).annotate({ identifier: "ExecuteAction" })
+
+/** `isError` true: the tool refused or failed, and `result` says why. */
+export const ActionResult = Schema.Struct({
+  result: Schema.JsonObject,
+  isError: Schema.Boolean,
+  durationMs: Schema.Finite
+}).annotate({ identifier: "ActionResult" })
+export type ActionResult = typeof ActionResult.Type
+
+export const ToolHealth = Schema.Struct({
+  status: Schema.Literals(["ok", "failing"]),
+  detail: Schema.optionalKey(Schema.String)
+}).annotate({ identifier: "ToolHealth" })
+
+/** `ETag` is the tool's version; `If-Match` on PATCH makes the change only to that version. */
+const withETag = HttpApiSchema.WithHeaders(Tool, { etag: Schema.String })
+
+export class ToolKindsApi extends HttpApiGroup.make("toolKinds")
+  .add(
+    HttpApiEndpoint.get("list", "/", {
+      success: Schema.Struct({ items: Schema.Array(ToolKind) }),
+      error: CommonProblems
+    }).annotate(Requires, "tools:read")
+  )
+  .middleware(Authorization)
+  .prefix("/tool-kinds")
+  .annotateMerge(OpenApi.annotations({ title: "Tool kinds", description: "The adapters of this deployment" }))
+{}
+
+export class ToolsApi extends HttpApiGroup.make("tools")
+  .add(
+    HttpApiEndpoint.post("create", "/", {
+      payload: CreateTool,
+      success: Tool.pipe(HttpApiSchema.status(201)),
+      error: CommonProblems
+    }).annotate(Requires, "tools:admin"),
+    HttpApiEndpoint.get("list", "/", { query: listQuery, success: Page(Tool), error: CommonProblems }).annotate(
+      Requires,
+      "tools:read"
+    ),
+    HttpApiEndpoint.get("get", "/:name", { params, success: withETag, error: CommonProblems }).annotate(
+      Requires,
+      "tools:read"
+    ),
+    HttpApiEndpoint.patch("update", "/:name", {
+      params,
+      headers: { "if-match": Schema.optionalKey(Schema.String.check(Schema.isMaxLength(100))) },
+      payload: PatchTool,
+      success: withETag,
+      error: CommonProblems
+    }).annotate(Requires, "tools:admin"),
+    HttpApiEndpoint.delete("delete", "/:name", { params, error: CommonProblems }).annotate(Requires, "tools:admin"),
+    HttpApiEndpoint.get("actions", "/:name/actions", {
+      params,
+      success: Schema.Struct({ items: Schema.Array(ToolAction) }),
+      error: CommonProblems
+    }).annotate(Requires, "tools:read"),
+    HttpApiEndpoint.get("health", "/:name/health", {
+      params,
+      success: ToolHealth,
+      error: CommonProblems
+    }).annotate(Requires, "tools:read"),
+    HttpApiEndpoint.post("execute", "/:name/actions/:action", {
+      params: { ...params, action: Schema.String.check(Schema.isBetweenLength(1, 100)) },
+      payload: ExecuteAction,
+      success: ActionResult,
+      error: CommonProblems
+    }).annotate(Requires, "tools:read")
+  )
+  .middleware(Authorization)
+  .prefix("/tools")
+  .annotateMerge(OpenApi.annotations({ title: "Tools", description: "Configured tools and their actions" }))
+{}

@@ -1,0 +1,87 @@
+import { Name } from "@devops-mcp/domain/Fields"
+import { DeliveryId, WebhookId } from "@devops-mcp/domain/Ids"
+import { Page } from "@devops-mcp/domain/Page"
+import { Webhook, WebhookSource } from "@devops-mcp/domain/Webhook"
+import { Schema } from "effect"
+import { HttpApiEndpoint, HttpApiGroup, HttpApiSchema, OpenApi } from "effect/http-api"
+import { Authorization, Requires } from "./Authorization.ts"
+import { listQuery } from "./Lists.ts"
+import {
+  BadRequest,
+  CommonProblems,
+  InternalError,
+  NotFound,
+  PayloadTooLarge,
+  Unauthorized,
+  Unavailable,
+  UnsupportedMediaType
+} from "./Problems.ts"
+
+const params = { id: WebhookId }
+
+export const CreateWebhook = Schema.Struct({
+  source: WebhookSource,
+  name: Name,
+  /** What the sender signs with; made by us when absent. */
+  secret: Schema.optionalKey(Schema.String.check(Schema.isBetweenLength(16, 200)))
+}).annotate({ identifier: "CreateWebhook" })
+
+/** A webhook with where to send deliveries. */
+export const WebhookWithUrl = Schema.Struct({ ...Webhook.fields, url: Schema.String }).annotate({
+  identifier: "WebhookWithUrl"
+})
+
+/** The secret is in this answer only. */
+export const CreatedWebhook = Schema.Struct({ ...WebhookWithUrl.fields, secret: Schema.String }).annotate({
+  identifier: "CreatedWebhook"
+})
+
+export class WebhooksApi extends HttpApiGroup.make("webhooks")
+  .add(
+    HttpApiEndpoint.post("create", "/", {
+      payload: CreateWebhook,
+      success: CreatedWebhook.pipe(HttpApiSchema.status(201)),
+      error: CommonProblems
+    }).annotate(Requires, "webhooks:admin"),
+    HttpApiEndpoint.get("list", "/", {
+      query: listQuery,
+      success: Page(WebhookWithUrl),
+      error: CommonProblems
+    }).annotate(Requires, "webhooks:admin"),
+    HttpApiEndpoint.get("get", "/:id", { params, success: WebhookWithUrl, error: CommonProblems }).annotate(
+      Requires,
+      "webhooks:admin"
+    ),
+    HttpApiEndpoint.delete("delete", "/:id", { params, error: CommonProblems }).annotate(Requires, "webhooks:admin")
+  )
+  .middleware(Authorization)
+  .prefix("/webhooks")
+  .annotateMerge(OpenApi.annotations({ title: "Webhooks", description: "Addresses that tools post their events to" }))
+{}
+
+/** `deliveryId` is ours; a repeated delivery gets the first one's. */
+export const AcceptedDelivery = Schema.Struct({
+  deliveryId: DeliveryId,
+  status: Schema.Literals(["accepted", "duplicate"])
+}).annotate({ identifier: "AcceptedDelivery" })
+
+/** Where tools post. Its only credential is the signature, checked over the raw body. */
+export class DeliveriesApi extends HttpApiGroup.make("deliveries")
+  .add(
+    HttpApiEndpoint.post("receive", "/:id", {
+      params,
+      success: AcceptedDelivery.pipe(HttpApiSchema.status(202)),
+      error: [
+        BadRequest,
+        Unauthorized,
+        NotFound,
+        PayloadTooLarge,
+        UnsupportedMediaType,
+        InternalError,
+        Unavailable
+      ]
+    })
+  )
+  .prefix("/webhooks")
+  .annotateMerge(OpenApi.annotations({ title: "Deliveries", description: "Signed deliveries from tools" }))
+{}

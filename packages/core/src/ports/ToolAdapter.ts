@@ -1,0 +1,41 @@
+import type { ToolAction } from "@devops-mcp/domain/Tool"
+import { Context, Schema, type Effect } from "effect"
+
+/** The tool refused or failed; the message is for the agent and says what to do differently. */
+export class ToolFailure extends Schema.TaggedError<ToolFailure>()("@devops-mcp/core/ports/ToolAdapter/ToolFailure", {
+  code: Schema.Literals(["invalid_arguments", "not_found", "unavailable", "timeout", "failed"]),
+  detail: Schema.String,
+  retryable: Schema.Boolean
+}) {
+  override get message() {
+    return this.detail
+  }
+}
+
+/** One action with the code behind it. `run` has already-decoded JSON in and gives plain JSON that fits `outputSchema`. */
+export interface AdapterAction extends ToolAction {
+  readonly run: (
+    config: Schema.JsonObject,
+    input: Schema.JsonObject
+  ) => Effect.Effect<Schema.JsonObject, ToolFailure>
+}
+
+/**
+ * Bridges to one kind of tool. `checkConfig` is asked before an instance is stored. An action validates its own input,
+ * bounds its own output and time, and never changes anything when its risk is `read`.
+ */
+export interface ToolAdapter {
+  readonly kind: string
+  readonly title: string
+  /** JSON Schema of an instance's config. */
+  readonly configSchema: typeof ToolAction.fields.inputSchema.Type
+  readonly checkConfig: (config: Schema.JsonObject) => Effect.Effect<void, ToolFailure>
+  readonly actions: ReadonlyArray<AdapterAction>
+  /** Whether an instance can work now; the failure says why not. */
+  readonly health: (config: Schema.JsonObject) => Effect.Effect<void, ToolFailure>
+}
+
+/** All adapters of this deployment, by kind. */
+export class ToolAdapters extends Context.Service<ToolAdapters, ReadonlyMap<string, ToolAdapter>>()(
+  "@devops-mcp/core/ports/ToolAdapters"
+) {}

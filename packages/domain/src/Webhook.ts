@@ -1,0 +1,30 @@
+import { Schema } from "effect"
+import { Name, Timestamp } from "./Fields.ts"
+import { DeliveryId, WebhookId } from "./Ids.ts"
+
+/** Tools that send us webhooks. */
+export const WebhookSource = Schema.Literals(["github"])
+export type WebhookSource = typeof WebhookSource.Type
+
+/** An address a tool posts to. Its secret verifies deliveries and is shown only when it is created. */
+export const Webhook = Schema.Struct({
+  id: WebhookId,
+  source: WebhookSource,
+  name: Name,
+  createdAt: Timestamp
+}).annotate({ identifier: "Webhook" })
+export type Webhook = typeof Webhook.Type
+
+/** One accepted HTTP delivery. (webhook, externalId) is unique, so a repeat is recognised for ever. */
+export const Delivery = Schema.Struct({
+  id: DeliveryId,
+  webhookId: WebhookId,
+  source: WebhookSource,
+  /** The sender's own id of the delivery, for GitHub `X-GitHub-Delivery`. */
+  externalId: Schema.String,
+  /** The sender's event name, for GitHub `X-GitHub-Event`. */
+  eventType: Schema.String,
+  payload: Schema.Json,
+  receivedAt: Timestamp
+}).annotate({ identifier: "Delivery" })
+export type Delivery = typeof Delivery.Type
