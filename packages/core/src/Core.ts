@@ -1,0 +1,21 @@
+import { Layer } from "effect"
+import { ApiKeys } from "./access/ApiKeys.ts"
+import { Authentication } from "./access/Authentication.ts"
+import { Bootstrap } from "./access/Bootstrap.ts"
+import { Audit } from "./audit/Audit.ts"
+import { AgentContexts } from "./contexts/AgentContexts.ts"
+import { Ingest } from "./ingest/Ingest.ts"
+import { Knowledge } from "./knowledge/Knowledge.ts"
+import { Tools } from "./tools/Tools.ts"
+import { Webhooks } from "./webhooks/Webhooks.ts"
+
+/** All use-cases. What they need are ports and nothing else. */
+export const CoreLive = Layer.mergeAll(
+  AgentContexts.layer.pipe(Layer.provideMerge(Knowledge.layer)),
+  Bootstrap.layer.pipe(Layer.provideMerge(ApiKeys.layer)),
+  Authentication.layer,
+  Audit.layer,
+  Ingest.layer,
+  Tools.layer,
+  Webhooks.layer
+)

@@ -1,0 +1,61 @@
+import { type AuditEntry, type AuditOutcome } from "@devops-mcp/domain/Audit"
+import { AuditId } from "@devops-mcp/domain/Ids"
+import type { Principal } from "@devops-mcp/domain/Principal"
+import { auditRetry } from "@devops-mcp/resilience/Policies"
+import { Context, DateTime, Effect, Layer, Queue } from "effect"
+import { makeNewId } from "../NewId.ts"
+import { AuditRepository } from "../ports/AuditRepository.ts"
+
+/** One act of an authenticated caller. */
+export interface Act {
+  readonly principal: Principal
+  readonly action: string
+  readonly target?: string
+  readonly outcome: AuditOutcome
+  readonly requestId: string
+  readonly durationMs: number
+}
+
+/** Acts that wait to be written; beyond it callers wait, so none is dropped. */
+const backlog = 10_000
+
+/**
+ * Puts every act on record. Rows are written in batches behind the answer, so that the record costs a caller no
+ * round trip; at shutdown the rest is written before the program ends.
+ */
+export class Audit extends Context.Service<Audit, {
+  readonly record: (act: Act) => Effect.Effect<void>
+}>()("@devops-mcp/core/audit/Audit") {
+  static readonly layer = Layer.effect(
+    Audit,
+    Effect.gen(function*() {
+      const repository = yield* AuditRepository
+      const newId = yield* makeNewId
+      const queue = yield* Queue.bounded<{ readonly tenantId: Principal["tenantId"]; readonly entry: AuditEntry }>(backlog)
+
+      const write = (batch: ReadonlyArray<{ readonly tenantId: Principal["tenantId"]; readonly entry: AuditEntry }>) =>
+        batch.length === 0 ? Effect.void : repository.append(batch).pipe(
+          Effect.retry(auditRetry),
+          Effect.catch((error) => Effect.logError("Audit rows were lost", error, { rows: batch.length }))
+        )
+
+      yield* Effect.addFinalizer(() => Effect.flatMap(Queue.clear(queue), write))
+      yield* Effect.forkScoped(Effect.forever(
+        // Taken and written without interruption in between, so that a shutdown cannot lose a batch.
+        Effect.uninterruptibleMask((restore) => Effect.flatMap(restore(Queue.takeAll(queue)), write))
+      ))
+
+      const record = Effect.fn("Audit.record")(function*({ principal, ...act }: Act) {
+        const entry: AuditEntry = {
+          ...act,
+          id: yield* newId(AuditId),
+          actor: principal.apiKeyId,
+          occurredAt: yield* DateTime.now
+        }
+        yield* Queue.offer(queue, { tenantId: principal.tenantId, entry })
+      })
+
+      return Audit.of({ record })
+    })
+  )
+}

@@ -1,0 +1,200 @@
+import { Job } from "@devops-mcp/contract/Jobs"
+import type {
+  AppendItems,
+  AppendedItems,
+  CompactContext,
+  CompactedContext,
+  ContextHits,
+  CreateContext,
+  SearchContext,
+  WindowQuery
+} from "@devops-mcp/contract/ContextsApi"
+import { type AgentContext, type ContextItem, type ContextWindow, ItemRole } from "@devops-mcp/domain/AgentContext"
+import { InvalidInput, type NotFound, type StaleVersion } from "@devops-mcp/domain/Errors"
+import { ContextId, ContextItemId, type TenantId } from "@devops-mcp/domain/Ids"
+import { Context, DateTime, Effect, Layer, Option, Schema } from "effect"
+import { Knowledge } from "../knowledge/Knowledge.ts"
+import { makeNewId } from "../NewId.ts"
+import { ContextRepository } from "../ports/ContextRepository.ts"
+import type { EmbedderError } from "../ports/Embedder.ts"
+import { JobQueue, type QueueError } from "../ports/JobQueue.ts"
+import type { StoreError } from "../ports/StoreError.ts"
+import { TokenCounter } from "../ports/TokenCounter.ts"
+import { Transactions } from "../ports/Transactions.ts"
+import { selectWindow } from "./Window.ts"
+
+/** Budget of a context that was created without one. */
+const defaultMaxTokens = 128_000
+
+const itemOfPassage = Schema.decodeUnknownOption(Schema.Struct({ seq: Schema.Int, role: ItemRole }))
+
+/** Keeps what agents work in, within token budgets. Plain reads and changes are the repository's. */
+export class AgentContexts extends Context.Service<AgentContexts, {
+  readonly create: (tenantId: TenantId, input: typeof CreateContext.Type) => Effect.Effect<AgentContext, StoreError>
+  /** Counts tokens, stores, and has the worker make the items searchable. */
+  readonly append: (
+    tenantId: TenantId,
+    id: ContextId,
+    input: typeof AppendItems.Type
+  ) => Effect.Effect<typeof AppendedItems.Type, NotFound | StoreError | QueueError>
+  readonly window: (
+    tenantId: TenantId,
+    id: ContextId,
+    query: typeof WindowQuery.Type
+  ) => Effect.Effect<ContextWindow, NotFound | StoreError>
+  readonly compact: (
+    tenantId: TenantId,
+    id: ContextId,
+    input: typeof CompactContext.Type
+  ) => Effect.Effect<typeof CompactedContext.Type, NotFound | StaleVersion | InvalidInput | StoreError>
+  readonly search: (
+    tenantId: TenantId,
+    id: ContextId,
+    input: typeof SearchContext.Type
+  ) => Effect.Effect<typeof ContextHits.Type, NotFound | StoreError | EmbedderError>
+}>()("@devops-mcp/core/contexts/AgentContexts") {
+  static readonly layer = Layer.effect(
+    AgentContexts,
+    Effect.gen(function*() {
+      const repository = yield* ContextRepository
+      const transactions = yield* Transactions
+      const jobs = yield* JobQueue
+      const tokens = yield* TokenCounter
+      const knowledge = yield* Knowledge
+      const newId = yield* makeNewId
+
+      const create = Effect.fn("AgentContexts.create")(function*(
+        tenantId: TenantId,
+        input: typeof CreateContext.Type
+      ) {
+        return yield* repository.create(tenantId, {
+          ...input,
+          id: yield* newId(ContextId),
+          maxTokens: input.maxTokens ?? defaultMaxTokens,
+          metadata: input.metadata ?? {},
+          createdAt: yield* DateTime.now
+        })
+      })
+
+      const append = Effect.fn("AgentContexts.append")(function*(
+        tenantId: TenantId,
+        id: ContextId,
+        input: typeof AppendItems.Type
+      ) {
+        const createdAt = yield* DateTime.now
+        const items = yield* Effect.forEach(input.items, (item) =>
+          Effect.map(newId(ContextItemId), (itemId) => ({
+            id: itemId,
+            role: item.role,
+            content: item.content,
+            tokens: tokens.count(item.content),
+            pinned: item.pinned ?? false,
+            metadata: item.metadata ?? {},
+            createdAt
+          })))
+        return yield* transactions.run(
+          tenantId,
+          Effect.gen(function*() {
+            const appended = yield* repository.append(tenantId, id, items)
+            const seqs = appended.items.map((item) => item.seq)
+            const [fromSeq, toSeq] = [Math.min(...seqs), Math.max(...seqs)]
+            yield* jobs.offer(
+              Job.cases.IndexContext.make({ tenantId, contextId: id, fromSeq, toSeq }),
+              { id: `context:${id}:${fromSeq}-${toSeq}` }
+            )
+            return appended
+          })
+        )
+      })
+
+      const window = Effect.fn("AgentContexts.window")(function*(
+        tenantId: TenantId,
+        id: ContextId,
+        query: typeof WindowQuery.Type
+      ) {
+        const budget = query.maxTokens ?? (yield* repository.get(tenantId, id)).maxTokens
+        const items = yield* repository.allItems(tenantId, id)
+        return selectWindow(items, budget, query.strategy ?? "oldest_first")
+      })
+
+      const digestOf = Effect.fnUntraced(function*(contextId: ContextId, removed: ReadonlyArray<ContextItem>) {
+        const id = yield* newId(ContextItemId)
+        const count = removed.length
+        const content =
+          `${count} earlier ${count === 1 ? "message was" : "messages were"} taken out to save tokens. ` +
+          `Read them at context://${contextId}?digest=${id} ` +
+          `(GET /api/v1/contexts/${contextId}/items?digest=${id}).`
+        return {
+          id,
+          seq: Math.min(...removed.map((item) => item.seq)),
+          role: "system" as const,
+          content,
+          tokens: tokens.count(content),
+          pinned: false,
+          metadata: { digest: true },
+          createdAt: yield* DateTime.now
+        }
+      })
+
+      const compact = Effect.fn("AgentContexts.compact")(function*(
+        tenantId: TenantId,
+        id: ContextId,
+        input: typeof CompactContext.Type
+      ) {
+        return yield* transactions.run(
+          tenantId,
+          Effect.gen(function*() {
+            const strategy = input.strategy ?? "oldest_first"
+            const all = yield* repository.allItems(tenantId, id)
+            if (selectWindow(all, input.maxTokens, strategy).omitted.count === 0) {
+              const context = yield* repository.get(tenantId, id)
+              return { context, digest: null, removed: { count: 0, tokens: 0 } }
+            }
+            // A digest of an earlier compaction is taken out as well: the new one stands for its items, too.
+            const current = all.filter((item) => item.metadata["digest"] !== true)
+            const estimate = yield* digestOf(id, all)
+            const kept = new Set(selectWindow(current, input.maxTokens - estimate.tokens, strategy).items)
+            const removed = all.filter((item) => !kept.has(item))
+            const digest = yield* digestOf(id, removed)
+            if (digest.tokens > input.maxTokens) {
+              return yield* new InvalidInput({
+                pointer: "/maxTokens",
+                detail: `The digest alone takes ${digest.tokens} tokens; the budget must be larger`
+              })
+            }
+            const context = yield* repository.replaceWithDigest(tenantId, id, removed.map((item) => item.id), digest)
+            return {
+              context,
+              digest,
+              removed: { count: removed.length, tokens: removed.reduce((total, item) => total + item.tokens, 0) }
+            }
+          })
+        )
+      })
+
+      const search = Effect.fn("AgentContexts.search")(function*(
+        tenantId: TenantId,
+        id: ContextId,
+        input: typeof SearchContext.Type
+      ) {
+        yield* repository.get(tenantId, id)
+        const passages = yield* knowledge.passages(tenantId, {
+          query: input.query,
+          kinds: ["context"],
+          refId: id,
+          mode: "hybrid",
+          limit: input.limit ?? 10
+        })
+        const items = passages.flatMap((passage) =>
+          Option.match(itemOfPassage(passage.chunk.metadata), {
+            onNone: () => [],
+            onSome: (item) => [{ ...item, score: passage.score, text: passage.chunk.text }]
+          })
+        )
+        return { items }
+      })
+
+      return AgentContexts.of({ create, append, window, compact, search })
+    })
+  )
+}

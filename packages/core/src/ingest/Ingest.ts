@@ -1,0 +1,190 @@
+import { Job } from "@devops-mcp/contract/Jobs"
+import type { ContextItem } from "@devops-mcp/domain/AgentContext"
+import type { NotFound } from "@devops-mcp/domain/Errors"
+import type { Event, EventFacts, EventStatus } from "@devops-mcp/domain/Event"
+import { ChunkId, EventId, type TenantId } from "@devops-mcp/domain/Ids"
+import type { SearchKind } from "@devops-mcp/domain/Search"
+import type { Delivery } from "@devops-mcp/domain/Webhook"
+import { embeddingRetry } from "@devops-mcp/resilience/Policies"
+import { Context, DateTime, Effect, Layer } from "effect"
+import { makeNewId } from "../NewId.ts"
+import { Chunker } from "../ports/Chunker.ts"
+import { ContextRepository } from "../ports/ContextRepository.ts"
+import type { CursorError } from "../ports/Cursor.ts"
+import { DocumentRepository } from "../ports/DocumentRepository.ts"
+import { Embedder, type EmbedderError } from "../ports/Embedder.ts"
+import { EventRepository } from "../ports/EventRepository.ts"
+import { IdempotencyRepository } from "../ports/IdempotencyRepository.ts"
+import type { JobMetadata } from "../ports/JobQueue.ts"
+import { type Chunk, SearchIndex } from "../ports/SearchIndex.ts"
+import type { StoreError } from "../ports/StoreError.ts"
+import { Transactions } from "../ports/Transactions.ts"
+import { WebhookAdapters } from "../ports/WebhookAdapter.ts"
+import { WebhookRepository } from "../ports/WebhookRepository.ts"
+
+type IngestError = NotFound | CursorError | StoreError | EmbedderError
+
+/** Room between two items of a context for the passages of the first. */
+const passagesPerItem = 10_000
+
+const eventMetadata = (event: Event): Chunk["metadata"] => ({
+  source: event.source,
+  type: event.type,
+  ...(event.action === undefined ? {} : { action: event.action }),
+  ...(event.repository === undefined ? {} : { repository: event.repository }),
+  ...(event.actor === undefined ? {} : { actor: event.actor }),
+  title: event.title
+})
+
+/**
+ * Makes accepted things searchable. A job may be delivered again at any moment; its effect is written in one transaction
+ * together with its idempotency row, so it takes effect exactly once.
+ */
+export class Ingest extends Context.Service<Ingest, {
+  readonly run: (job: Job, metadata: JobMetadata) => Effect.Effect<void, IngestError>
+}>()("@devops-mcp/core/ingest/Ingest") {
+  static readonly layer = Layer.effect(
+    Ingest,
+    Effect.gen(function*() {
+      const webhooks = yield* WebhookRepository
+      const adapters = yield* WebhookAdapters
+      const events = yield* EventRepository
+      const documents = yield* DocumentRepository
+      const contexts = yield* ContextRepository
+      const index = yield* SearchIndex
+      const idempotency = yield* IdempotencyRepository
+      const transactions = yield* Transactions
+      const embedder = yield* Embedder
+      const chunker = yield* Chunker
+      const newId = yield* makeNewId
+
+      const passagesOf = (
+        kind: SearchKind,
+        refId: string,
+        text: string,
+        metadata: Chunk["metadata"],
+        firstPosition: number
+      ) =>
+        Effect.forEach(chunker.chunk(text), (passage, offset) =>
+          Effect.map(newId(ChunkId), (id): Chunk => ({
+            id,
+            kind,
+            refId,
+            position: firstPosition + offset,
+            text: passage,
+            metadata
+          })))
+
+      const embed = Effect.fnUntraced(function*(chunks: ReadonlyArray<Chunk>) {
+        if (chunks.length === 0) return []
+        const embeddings = yield* embedder.embed(chunks.map((chunk) => chunk.text)).pipe(Effect.retry(embeddingRetry))
+        return chunks.map((chunk, position) => ({ ...chunk, embedding: embeddings[position] ?? [] }))
+      })
+
+      /** Writes the effect unless this job has had it already. */
+      const once = <A, E>(tenantId: TenantId, metadata: JobMetadata, effect: Effect.Effect<A, E>) =>
+        transactions.run(
+          tenantId,
+          Effect.gen(function*() {
+            const first = yield* idempotency.claim(tenantId, metadata.id, yield* DateTime.now)
+            if (first) yield* effect
+          })
+        )
+
+      /** Shows a failed attempt to readers; the attempt's own error stays the job's. */
+      const orElseMark = <A, E, B, E2>(attempt: Effect.Effect<A, E>, mark: Effect.Effect<B, E2>) =>
+        Effect.tapError(attempt, () => Effect.ignore(mark, { log: true }))
+
+      const factsOf = (delivery: Delivery): EventFacts => {
+        const adapter = adapters.get(delivery.source)
+        if (adapter === undefined) throw new Error(`No adapter for the source ${delivery.source}`)
+        return adapter.normalise(delivery)
+      }
+
+      const ingestDelivery = Effect.fn("Ingest.delivery")(function*(
+        job: typeof Job.cases.IngestDelivery.Type,
+        metadata: JobMetadata
+      ) {
+        const { tenantId } = job
+        const delivery = yield* webhooks.getDelivery(tenantId, job.deliveryId)
+        const facts = yield* Effect.sync(() => factsOf(delivery))
+        const event = (status: EventStatus): Event => ({
+          ...facts,
+          // One delivery makes one event, so it has the delivery's id, whichever attempt writes it.
+          id: EventId.make(delivery.id),
+          source: delivery.source,
+          deliveryId: delivery.id,
+          receivedAt: delivery.receivedAt,
+          status
+        })
+        const take = Effect.gen(function*() {
+          const processed = event("processed")
+          const text = `${processed.title}\n\n${processed.summary}`
+          const chunks = yield* embed(yield* passagesOf("event", processed.id, text, eventMetadata(processed), 0))
+          yield* once(
+            tenantId,
+            metadata,
+            Effect.andThen(
+              events.upsert(tenantId, processed),
+              index.put(tenantId, embedder.model, chunks)
+            )
+          )
+        })
+        yield* orElseMark(take, events.upsert(tenantId, event(metadata.lastAttempt ? "failed" : "received")))
+      })
+
+      const ingestDocument = Effect.fn("Ingest.document")(function*(
+        job: typeof Job.cases.IngestDocument.Type,
+        metadata: JobMetadata
+      ) {
+        const { documentId, tenantId } = job
+        const take = Effect.gen(function*() {
+          const document = yield* documents.get(tenantId, documentId)
+          const own = document.uri === undefined ? { title: document.title } : {
+            title: document.title,
+            uri: document.uri
+          }
+          const text = `${document.title}\n\n${document.text}`
+          const chunks = yield* embed(
+            yield* passagesOf("document", documentId, text, { ...document.metadata, ...own }, 0)
+          )
+          yield* once(
+            tenantId,
+            metadata,
+            Effect.andThen(
+              index.put(tenantId, embedder.model, chunks),
+              documents.setStatus(tenantId, documentId, "ready")
+            )
+          )
+        })
+        yield* orElseMark(take, metadata.lastAttempt ? documents.setStatus(tenantId, documentId, "failed") : Effect.void)
+      })
+
+      const indexContext = Effect.fn("Ingest.context")(function*(
+        job: typeof Job.cases.IndexContext.Type,
+        metadata: JobMetadata
+      ) {
+        const { contextId, tenantId } = job
+        const isAsked = (item: ContextItem) => item.seq >= job.fromSeq && item.seq <= job.toSeq
+        const items = (yield* contexts.allItems(tenantId, contextId)).filter(isAsked)
+        const chunks = yield* Effect.forEach(items, (item) =>
+          passagesOf("context", contextId, item.content, { seq: item.seq, role: item.role }, item.seq * passagesPerItem))
+        const embedded = yield* embed(chunks.flat())
+        yield* once(tenantId, metadata, index.put(tenantId, embedder.model, embedded))
+      })
+
+      const run = Effect.fn("Ingest.run")((job: Job, metadata: JobMetadata) =>
+        Job.match(job, {
+          IngestDelivery: (case_) => ingestDelivery(case_, metadata),
+          IngestDocument: (case_) => ingestDocument(case_, metadata),
+          IndexContext: (case_) => indexContext(case_, metadata)
+        }).pipe(
+          // What has been deleted since needs no work.
+          Effect.catchTag("@devops-mcp/domain/Errors/NotFound", (gone) => Effect.logInfo(gone.message))
+        )
+      )
+
+      return Ingest.of({ run })
+    })
+  )
+}

@@ -1,0 +1,86 @@
+import { Job } from "@devops-mcp/contract/Jobs"
+import type { AcceptedDelivery, CreateWebhook } from "@devops-mcp/contract/WebhooksApi"
+import { InvalidInput, type NotFound, type Unauthenticated } from "@devops-mcp/domain/Errors"
+import { DeliveryId, type TenantId, WebhookId } from "@devops-mcp/domain/Ids"
+import type { Webhook } from "@devops-mcp/domain/Webhook"
+import { Context, DateTime, Effect, Layer, Redacted, Schema } from "effect"
+import { SecureRandom } from "effect/crypto"
+import { Base64Url } from "effect/encoding"
+import { makeNewId } from "../NewId.ts"
+import { JobQueue, type QueueError } from "../ports/JobQueue.ts"
+import type { StoreError } from "../ports/StoreError.ts"
+import { Transactions } from "../ports/Transactions.ts"
+import { WebhookAdapters, type WebhookHeaders } from "../ports/WebhookAdapter.ts"
+import { WebhookRepository } from "../ports/WebhookRepository.ts"
+
+const decodePayload = Schema.decodeEffect(Schema.fromJsonString(Schema.Json))
+
+/** Gives tools an address to post to, and takes in what they post: durable before it is answered, once however often. */
+export class Webhooks extends Context.Service<Webhooks, {
+  readonly create: (
+    tenantId: TenantId,
+    input: typeof CreateWebhook.Type
+  ) => Effect.Effect<{ readonly webhook: Webhook; readonly secret: Redacted.Redacted }, StoreError>
+  /** The signature is checked before anything else is looked at. */
+  readonly receive: (
+    id: WebhookId,
+    headers: WebhookHeaders,
+    body: string
+  ) => Effect.Effect<
+    typeof AcceptedDelivery.Type,
+    NotFound | Unauthenticated | InvalidInput | StoreError | QueueError
+  >
+}>()("@devops-mcp/core/webhooks/Webhooks") {
+  static readonly layer = Layer.effect(
+    Webhooks,
+    Effect.gen(function*() {
+      const repository = yield* WebhookRepository
+      const adapters = yield* WebhookAdapters
+      const transactions = yield* Transactions
+      const jobs = yield* JobQueue
+      const random = yield* SecureRandom.SecureRandom
+      const newId = yield* makeNewId
+
+      const create = Effect.fn("Webhooks.create")(function*(tenantId: TenantId, input: typeof CreateWebhook.Type) {
+        const secret = Redacted.make(input.secret ?? Base64Url.encode(yield* random.randomBytes(32)))
+        const webhook = yield* repository.create(
+          tenantId,
+          { id: yield* newId(WebhookId), source: input.source, name: input.name, createdAt: yield* DateTime.now },
+          secret
+        )
+        return { webhook, secret }
+      })
+
+      const receive = Effect.fn("Webhooks.receive")(function*(id: WebhookId, headers: WebhookHeaders, body: string) {
+        const { secret, tenantId, webhook } = yield* repository.target(id)
+        const adapter = adapters.get(webhook.source)
+        if (adapter === undefined) return yield* Effect.die(new Error(`No adapter for the source ${webhook.source}`))
+        yield* adapter.verify({ secret, headers, body })
+        const payload = yield* decodePayload(body).pipe(
+          Effect.mapError(() => new InvalidInput({ pointer: "/body", detail: "The body is not JSON" }))
+        )
+        const { eventType, externalId } = yield* adapter.identify(headers, payload)
+        const delivery = {
+          id: yield* newId(DeliveryId),
+          webhookId: id,
+          source: webhook.source,
+          externalId,
+          eventType,
+          payload,
+          receivedAt: yield* DateTime.now
+        }
+        return yield* transactions.run(
+          tenantId,
+          Effect.gen(function*() {
+            const { deliveryId, duplicate } = yield* repository.accept(tenantId, delivery)
+            if (duplicate) return { deliveryId, status: "duplicate" as const }
+            yield* jobs.offer(Job.cases.IngestDelivery.make({ tenantId, deliveryId }), { id: `delivery:${deliveryId}` })
+            return { deliveryId, status: "accepted" as const }
+          })
+        )
+      })
+
+      return Webhooks.of({ create, receive })
+    })
+  )
+}

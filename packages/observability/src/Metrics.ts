@@ -1,0 +1,36 @@
+import { Metric } from "effect"
+
+/** Seconds, from half a millisecond to a minute: fits web requests and long tool calls. */
+const seconds = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60]
+
+/** The catalogue: every metric that the product publishes, under its Prometheus name. */
+export const httpServerRequestDuration = Metric.histogram("http_server_request_duration_seconds", {
+  description: "Time to answer HTTP requests",
+  boundaries: seconds
+})
+
+export const mcpRequestDuration = Metric.histogram("mcp_request_duration_seconds", {
+  description: "Time to answer MCP tool calls",
+  boundaries: seconds
+})
+
+export const toolExecutionDuration = Metric.histogram("tool_execution_duration_seconds", {
+  description: "Time that actions of tools take",
+  boundaries: seconds
+})
+
+export const webhookDeliveries = Metric.counter("webhook_deliveries_total", {
+  description: "Webhook deliveries by what became of them",
+  incremental: true
+})
+
+export const jobDuration = Metric.histogram("job_duration_seconds", {
+  description: "Time that attempts of jobs take",
+  boundaries: seconds
+})
+
+export const jobs = Metric.counter("jobs_total", { description: "Attempts of jobs by outcome", incremental: true })
+
+export const queueDepth = Metric.gauge("queue_depth", { description: "Jobs that wait" })
+
+export const queueOldestAge = Metric.gauge("queue_oldest_age_seconds", { description: "Age of the oldest waiting job" })
