@@ -1,0 +1,110 @@
+import { PgClient } from "@effect/sql-pg"
+import { Config, Duration, Effect, Layer, Option, Redacted, String } from "effect"
+import { SqlClient, type SqlError } from "effect/sql"
+import * as EmbeddedPostgres from "./embedded/EmbeddedPostgres.ts"
+import { DatabaseUnreachable, DatabaseUnsupported } from "./Errors.ts"
+
+/** Connections of one program to a server; several replicas share the server's limit. */
+const serverConnections = 20
+
+/** Logical connections to the embedded database; it works on one at a time anyway. */
+const embeddedConnections = 8
+
+const connectTimeout = Duration.seconds(5)
+
+/** The oldest versions whose features the schema and the queries use. */
+const minimum = { postgres: 14, vector: "0.8.0" }
+
+const naming = {
+  applicationName: "devops-mcp",
+  transformQueryNames: String.camelToSnake,
+  transformResultNames: String.snakeToCamel,
+  // Only column names are ours to rename; the keys inside JSON belong to whoever wrote them.
+  transformJson: false
+}
+
+const addressOf = (url: Redacted.Redacted): string => {
+  const parsed = URL.parse(Redacted.value(url))
+  return parsed === null ? "DATABASE_URL" : `${parsed.hostname}:${parsed.port || "5432"}${parsed.pathname}`
+}
+
+const isOlder = (version: string, than: string): boolean =>
+  version.localeCompare(than, "en", { numeric: true }) < 0
+
+/** Asks the server what it is before anything is built on it. */
+const checkServer = Effect.fnUntraced(function*(address: string) {
+  const sql = yield* SqlClient.SqlClient
+  const [server] = yield* sql<{ readonly version: number; readonly vector: string | null }>`
+    select
+      current_setting('server_version_num')::int / 10000 as version,
+      coalesce(
+        (select extversion from pg_extension where extname = 'vector'),
+        (select default_version from pg_available_extensions where name = 'vector')
+      ) as vector`.pipe(
+    Effect.mapError((error) => new DatabaseUnreachable({ address, detail: detailOf(error) }))
+  )
+  const unsupported = (detail: string) => new DatabaseUnsupported({ address, detail })
+  if (server === undefined || server.version < minimum.postgres) {
+    return yield* unsupported(`it is PostgreSQL ${server?.version}, and ${minimum.postgres} or newer is needed`)
+  }
+  if (server.vector === null) {
+    return yield* unsupported("the extension pgvector is not installed on its server")
+  }
+  if (isOlder(server.vector, minimum.vector)) {
+    return yield* unsupported(`its pgvector is ${server.vector}, and ${minimum.vector} or newer is needed`)
+  }
+})
+
+const detailOf = (error: SqlError.SqlError): string => {
+  const { cause } = error.reason
+  return cause instanceof Error && cause.message !== "" ? cause.message : error.reason._tag
+}
+
+const server = (url: Redacted.Redacted) => {
+  const address = addressOf(url)
+  const client = PgClient.layer({ ...naming, url, maxConnections: serverConnections, connectTimeout }).pipe(
+    Layer.catch((error) =>
+      Layer.effectContext<Clients, DatabaseUnreachable, never>(
+        Effect.fail(new DatabaseUnreachable({ address, detail: detailOf(error) }))
+      ))
+  )
+  return Layer.effectDiscard(checkServer(address)).pipe(Layer.provideMerge(client))
+}
+
+/** A client of an embedded database that is open. */
+export const embeddedClient = Layer.unwrap(
+  Effect.map(EmbeddedPostgres.EmbeddedPostgres, ({ connect }) =>
+    Layer.orDie(PgClient.layer({
+      ...naming,
+      // The backend has one user and one database; it takes any name for both, but the client insists on them.
+      username: "postgres",
+      database: "postgres",
+      stream: connect,
+      maxConnections: embeddedConnections
+    })))
+)
+
+/** The folder that embedded stores live in. */
+export const home = Config.String("DEVOPS_MCP_HOME").pipe(Config.withDefault("./.devops-mcp"))
+
+/** The server to use, absent for the embedded database. */
+export const databaseUrl = Config.option(Config.Redacted("DATABASE_URL"))
+
+export interface ClientOptions {
+  /** Told what happens while the embedded database is made. */
+  readonly onProgress?: (message: string) => Effect.Effect<void>
+}
+
+type Clients = PgClient.PgClient | SqlClient.SqlClient
+
+/** Why there is no database. */
+export type StartError = EmbeddedPostgres.StartError | DatabaseUnreachable | DatabaseUnsupported
+
+/** One client for both: PostgreSQL at `DATABASE_URL`, else the embedded database under `DEVOPS_MCP_HOME`. */
+export const layer = (options: ClientOptions = {}) =>
+  Layer.unwrap(Effect.gen(function*(): Effect.fn.Return<Layer.Layer<Clients, StartError>, Config.ConfigError> {
+    const url = yield* databaseUrl
+    if (Option.isSome(url)) return server(url.value)
+    const directory = yield* home
+    return embeddedClient.pipe(Layer.provide(EmbeddedPostgres.layer({ ...options, directory })))
+  }))

@@ -1,0 +1,71 @@
+import type { TenantId } from "@devops-mcp/domain/Ids"
+import { StoreError } from "@devops-mcp/core/ports/StoreError"
+import { Transactions } from "@devops-mcp/core/ports/Transactions"
+import { Context, Effect, Layer } from "effect"
+import { SqlClient, SqlError } from "effect/sql"
+import { applicationRole, systemRole, tenantSetting } from "./TenantIsolation.ts"
+
+/** Whose transaction is running; `system` before a tenant is known. */
+const CurrentTenant = Context.Reference<TenantId | "system" | undefined>("@devops-mcp/database/Tenancy/CurrentTenant", {
+  defaultValue: () => undefined
+})
+
+/** An SQL failure as the ports know it. */
+export const storeError = (operation: string) => (error: SqlError.SqlError): StoreError =>
+  new StoreError({ operation, retryable: error.reason.isRetryable, cause: error })
+
+/**
+ * Runs SQL as the application's role for one tenant, or as the system role. Role and tenant are set for the transaction
+ * only, so a pooled connection never carries them to the next one, and without them row-level security shows nothing.
+ */
+export class Tenancy extends Context.Service<Tenancy, {
+  readonly run: <A, E, R>(
+    tenantId: TenantId,
+    operation: string,
+    effect: Effect.Effect<A, E, R>
+  ) => Effect.Effect<A, Exclude<E, SqlError.SqlError> | StoreError, R>
+  readonly system: <A, E, R>(
+    operation: string,
+    effect: Effect.Effect<A, E, R>
+  ) => Effect.Effect<A, Exclude<E, SqlError.SqlError> | StoreError, R>
+}>()("@devops-mcp/database/Tenancy") {
+  static readonly layer = Layer.effect(
+    Tenancy,
+    Effect.gen(function*() {
+      const sql = yield* SqlClient.SqlClient
+
+      const within = <A, E, R>(
+        tenant: TenantId | "system",
+        operation: string,
+        effect: Effect.Effect<A, E, R>
+      ): Effect.Effect<A, Exclude<E, SqlError.SqlError> | StoreError, R> => {
+        const enter = tenant === "system"
+          ? sql`select set_config('role', ${systemRole}, true)`
+          : sql`select set_config('role', ${applicationRole}, true), set_config(${tenantSetting}, ${tenant}, true)`
+        return Effect.flatMap(CurrentTenant, (current) => {
+          if (current !== undefined && current !== tenant) {
+            return Effect.die(new Error("A transaction of one tenant must not reach into another's"))
+          }
+          const transaction = current === undefined
+            ? sql.withTransaction(Effect.andThen(enter, effect)).pipe(Effect.provideService(CurrentTenant, tenant))
+            : effect
+          return Effect.mapError(transaction, (error) =>
+            // The compiler cannot narrow a type parameter; what is no SqlError is one of the others.
+            SqlError.isSqlError(error) ? storeError(operation)(error) : error as Exclude<E, SqlError.SqlError>)
+        }).pipe(Effect.withSpan(operation))
+      }
+
+      return Tenancy.of({
+        run: within,
+        system: (operation, effect) => within("system", operation, effect)
+      })
+    })
+  )
+}
+
+/** Lets use-cases join several repository calls into one transaction. */
+export const TransactionsLive = Layer.effect(
+  Transactions,
+  Effect.map(Tenancy, (tenancy) =>
+    Transactions.of({ run: (tenantId, effect) => tenancy.run(tenantId, "Transactions.run", effect) }))
+)

@@ -1,0 +1,2 @@
+/** Where Effect's `PersistedQueue` keeps the jobs. */
+export const jobsTable = "jobs"
