@@ -1,3 +1,3 @@
-import { project } from "../../vitest.project.ts"
+import { projectWithDatabase } from "../../vitest.project.ts"
 
-export default project("cli")
+export default projectWithDatabase("cli")

@@ -60,7 +60,8 @@ const detailOf = (error: SqlError.SqlError): string => {
   return cause instanceof Error && cause.message !== "" ? cause.message : error.reason._tag
 }
 
-const server = (url: Redacted.Redacted) => {
+/** A client of the server at a URL, once it has shown that it is one we can use. */
+export const server = (url: Redacted.Redacted) => {
   const address = addressOf(url)
   const client = PgClient.layer({ ...naming, url, maxConnections: serverConnections, connectTimeout }).pipe(
     Layer.catch((error) =>

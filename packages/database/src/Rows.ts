@@ -19,16 +19,30 @@ export const decodeRows = <S extends Schema.Decoder<unknown>>(schema: S) => {
     Effect.orDie(decode(rows.map(fromRow)))
 }
 
-/** Columns to write for a value: scalars as they are, everything else as JSONB. The only place where JSONB is made. */
+/** PostgreSQL keeps neither NUL nor half a surrogate pair, and outsiders send both: they become U+FFFD. */
+const storable = (text: string): string => text.toWellFormed().replaceAll("\0", "\uFFFD")
+
+const storableJson = (value: unknown): unknown => {
+  if (typeof value === "string") return storable(value)
+  if (Array.isArray(value)) return value.map(storableJson)
+  return Predicate.isObject(value)
+    ? Object.fromEntries(Object.entries(value).map(([name, field]) => [storable(name), storableJson(field)]))
+    : value
+}
+
+/** Any JSON value, scalars too, for a JSONB column. The only place where JSONB is made. */
+export const toJsonb = (value: unknown): PgTypes.Parameter => PgTypes.jsonb(storableJson(value))
+
+/** Columns to write for a value: scalars as they are, objects and arrays as JSONB. */
 export const toRow = <S extends Schema.Encoder<unknown>>(schema: S) => {
   const encode = Schema.encodeEffect(schema)
+  const column = (value: unknown): unknown => {
+    if (typeof value === "string") return storable(value)
+    return value !== null && typeof value === "object" ? toJsonb(value) : value
+  }
   return (value: S["Type"]): Effect.Effect<Record<string, unknown>> =>
     Effect.map(Effect.orDie(encode(value)), (encoded) =>
       Predicate.isObject(encoded)
-        ? Object.fromEntries(Object.entries(encoded).map(([name, field]) => [name, toColumn(field)]))
+        ? Object.fromEntries(Object.entries(encoded).map(([name, field]) => [name, column(field)]))
         : {})
 }
-
-/** One column's value. */
-export const toColumn = (value: unknown): unknown =>
-  value !== null && typeof value === "object" ? PgTypes.jsonb(value) : value

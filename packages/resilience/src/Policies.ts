@@ -84,8 +84,13 @@ export const redisConnectTimeout = Duration.seconds(5)
 /** How long Redis has to answer a command: callers go on without the cache rather than wait. */
 export const redisCommandTimeout = Duration.seconds(2)
 
-/** How often a command is tried on a new connection when its own was lost. */
-export const redisCommandRetries = 1
-
 /** Milliseconds before the nth attempt to connect to a lost Redis; it goes on for ever, and never slower than this. */
 export const redisReconnectDelay = (attempt: number) => Math.min(50 * 2 ** attempt, 2_000)
+
+/** A worker whose queue does not answer asks again, less and less often, for as long as it runs. */
+export const queueRetry = Schedule.min([Schedule.exponential("200 millis"), Schedule.spaced("10 seconds")]).pipe(
+  Schedule.jittered
+)
+
+/** How often a worker publishes what waits in its queue. */
+export const queueSampling = Schedule.spaced("5 seconds")

@@ -4,7 +4,7 @@ import { StaleVersion } from "@devops-mcp/domain/Errors"
 import type { ContextId, TenantId } from "@devops-mcp/domain/Ids"
 import { Array, DateTime, Effect, Layer, Schema, Struct } from "effect"
 import { cursorsOf } from "../Cursors.ts"
-import { decodeRows, toColumn, toRow } from "../Rows.ts"
+import { decodeRows, toRow } from "../Rows.ts"
 import { makeTable } from "./Tables.ts"
 
 const NewContextRow = AgentContext.mapFields(Struct.omit(["tokenCount", "itemCount", "version"]))
@@ -155,7 +155,7 @@ export const ContextRepositoryLive = Layer.effect(
                   item_count = item_count - ${taken.length - 1},
                   token_count = token_count - ${tokens},
                   version = version + 1,
-                  updated_at = ${toColumn(DateTime.formatIso(digest.createdAt))}
+                  updated_at = ${DateTime.toDateUtc(digest.createdAt)}
                 where id = ${id} returning *`
             )
           })

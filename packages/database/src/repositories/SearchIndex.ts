@@ -5,7 +5,7 @@ import { SearchKind } from "@devops-mcp/domain/Search"
 import { Array, Effect, Layer, Schema } from "effect"
 import { SqlClient, type Statement } from "effect/sql"
 import { toSql } from "pgvector"
-import { decodeRows, toColumn } from "../Rows.ts"
+import { decodeRows, toJsonb } from "../Rows.ts"
 import { Tenancy } from "../Tenancy.ts"
 
 const CandidateRow = Schema.Struct({
@@ -33,7 +33,7 @@ export const SearchIndexLive = Layer.effect(
         first,
         ...(filter.kinds === undefined ? [] : [sql`chunks.kind in ${sql.in(filter.kinds)}`]),
         ...(filter.refId === undefined ? [] : [sql`chunks.ref_id = ${filter.refId}`]),
-        ...(filter.metadata === undefined ? [] : [sql`chunks.metadata @> ${toColumn(filter.metadata)}`])
+        ...(filter.metadata === undefined ? [] : [sql`chunks.metadata @> ${toJsonb(filter.metadata)}`])
       ])
 
     const put = Effect.fnUntraced(function*(tenantId: TenantId, model: string, chunks: ReadonlyArray<EmbeddedChunk>) {
@@ -41,7 +41,7 @@ export const SearchIndexLive = Layer.effect(
       const rows = Array.map(chunks, ({ embedding: _, metadata, ...chunk }) => ({
         ...chunk,
         tenantId,
-        metadata: toColumn(metadata)
+        metadata: toJsonb(metadata)
       }))
       const stored = yield* sql<{ readonly id: string; readonly position: number; readonly refId: string }>`
         insert into chunks ${sql.insert(rows)}

@@ -2,7 +2,7 @@ import { ToolRepository } from "@devops-mcp/core/ports/ToolRepository"
 import { Conflict, StaleVersion } from "@devops-mcp/domain/Errors"
 import { Tool } from "@devops-mcp/domain/Tool"
 import { DateTime, Effect, Layer } from "effect"
-import { toColumn, toRow } from "../Rows.ts"
+import { toJsonb, toRow } from "../Rows.ts"
 import { makeTable } from "./Tables.ts"
 
 export const ToolRepositoryLive = Layer.effect(
@@ -39,7 +39,7 @@ export const ToolRepositoryLive = Layer.effect(
           Effect.gen(function*() {
             const unchanged = version === undefined ? sql`` : sql`and version = ${version}`
             const rows = yield* sql`
-              update tools set config = ${toColumn(config)}, version = version + 1, updated_at = ${DateTime.toDateUtc(now)}
+              update tools set config = ${toJsonb(config)}, version = version + 1, updated_at = ${DateTime.toDateUtc(now)}
               where name = ${name} ${unchanged} returning *`
             const [tool] = yield* decode(rows)
             if (tool !== undefined) return tool

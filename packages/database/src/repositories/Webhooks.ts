@@ -3,7 +3,7 @@ import { NotFound } from "@devops-mcp/domain/Errors"
 import { DeliveryId, TenantId, type WebhookId } from "@devops-mcp/domain/Ids"
 import { Delivery, Webhook } from "@devops-mcp/domain/Webhook"
 import { Effect, Layer, Redacted, Schema } from "effect"
-import { decodeRows, toColumn, toRow } from "../Rows.ts"
+import { decodeRows, toJsonb, toRow } from "../Rows.ts"
 import { Tenancy } from "../Tenancy.ts"
 import { makeTable } from "./Tables.ts"
 
@@ -58,8 +58,8 @@ export const WebhookRepositoryLive = Layer.effect(
           "accept",
           Effect.gen(function*() {
             const row = yield* deliveryRow(delivery)
-            // A payload may be any JSON value, also a scalar, which `toRow` would leave as it is.
-            const columns = { ...row, payload: toColumn(delivery.payload) }
+            // A payload may be any JSON value, also a scalar, which `toRow` takes for a plain column.
+            const columns = { ...row, payload: toJsonb(delivery.payload) }
             const inserted = yield* sql`
               insert into deliveries ${sql.insert({ ...columns, tenantId })}
               on conflict (webhook_id, external_id) do nothing returning id`

@@ -1,0 +1,43 @@
+import * as ToolAdapters from "@devops-mcp/adapters/ToolAdapters"
+import { WebhookAdaptersLive } from "@devops-mcp/adapters/WebhookAdapters"
+import { CacheLive } from "@devops-mcp/cache/CacheLive"
+import { CoreLive } from "@devops-mcp/core/Core"
+import { databaseUrl } from "@devops-mcp/database/Client"
+import { DatabaseLive, type DatabaseOptions } from "@devops-mcp/database/Database"
+import { EmbeddingsLive } from "@devops-mcp/embeddings/EmbeddingsLive"
+import { Health } from "@devops-mcp/observability/Health"
+import { PostgresJobQueue } from "@devops-mcp/queue/PostgresJobQueue"
+import { StorageLive } from "@devops-mcp/storage/StorageLive"
+import { NodeCrypto, NodeServices } from "@effect/platform-node"
+import { Config, Effect, Layer, Option, Schema } from "effect"
+
+export interface InfrastructureOptions extends DatabaseOptions {
+  /** What the git tool may read when `GIT_ROOTS` is absent. */
+  readonly gitRoots: ReadonlyArray<string>
+}
+
+const queueDriver = Config.schema(
+  Schema.Literal("postgres").annotate({ expected: "'postgres', the one driver of this version" }),
+  "QUEUE_DRIVER"
+).pipe(Config.withDefault("postgres"))
+
+/** An embedded database has one process at a time, so what an earlier one held is free. */
+const JobQueueLive = Layer.unwrap(Effect.gen(function*() {
+  yield* queueDriver
+  return PostgresJobQueue({ exclusive: Option.isNone(yield* databaseUrl) })
+}))
+
+/** Every use-case on its real ports: what each of the programs is built on. */
+export const InfrastructureLive = ({ gitRoots, ...database }: InfrastructureOptions) =>
+  CoreLive.pipe(
+    Layer.provideMerge(Layer.mergeAll(
+      JobQueueLive,
+      CacheLive,
+      EmbeddingsLive,
+      StorageLive,
+      ToolAdapters.layerWith({ gitRoots }),
+      WebhookAdaptersLive
+    )),
+    Layer.provideMerge(DatabaseLive(database)),
+    Layer.provideMerge(Layer.mergeAll(Health.layer, NodeCrypto.layer, NodeServices.layer))
+  )

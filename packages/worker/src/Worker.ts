@@ -1,0 +1,48 @@
+import type { Job } from "@devops-mcp/contract/Jobs"
+import { Ingest } from "@devops-mcp/core/ingest/Ingest"
+import { type JobMetadata, JobQueue } from "@devops-mcp/core/ports/JobQueue"
+import { queueDepth, queueOldestAge } from "@devops-mcp/observability/Metrics"
+import { drainTimeout, queueRetry, queueSampling } from "@devops-mcp/resilience/Policies"
+import { Config, Deferred, Effect, FiberSet, Layer, Metric, Schema } from "effect"
+
+const concurrency = Config.schema(
+  Schema.NumberFromString.check(Schema.isInt(), Schema.isBetween({ minimum: 1, maximum: 256 })),
+  "WORKER_CONCURRENCY"
+).pipe(Config.withDefault(16))
+
+/** Publishes how much work waits, so that operators and autoscalers see it. */
+const sampleQueue = Effect.gen(function*() {
+  const queue = yield* JobQueue
+  const { depth, name, oldestAgeSeconds } = yield* queue.stats
+  yield* Metric.update(Metric.withAttributes(queueDepth, { queue: name }), depth)
+  yield* Metric.update(Metric.withAttributes(queueOldestAge, { queue: name }), oldestAgeSeconds)
+}).pipe(Effect.catch((error) => Effect.logDebug(error.message)))
+
+/**
+ * Takes jobs and runs them, `WORKER_CONCURRENCY` at a time. When its scope closes it takes no more; what runs may finish
+ * within the drain's time, and what does not is given back without counting the attempt.
+ */
+export const WorkerLive = Layer.effectDiscard(Effect.gen(function*() {
+  const queue = yield* JobQueue
+  const ingest = yield* Ingest
+  const stopping = yield* Deferred.make<void>()
+
+  const giveBack = Deferred.await(stopping).pipe(
+    Effect.andThen(Effect.sleep(drainTimeout)),
+    Effect.andThen(Effect.interrupt)
+  )
+  const handle = (job: Job, metadata: JobMetadata) =>
+    Effect.uninterruptible(
+      Effect.raceFirst(Effect.interruptible(ingest.run(job, metadata)), Effect.interruptible(giveBack))
+    )
+  const work = queue.take(handle).pipe(
+    Effect.tapError((error) => Effect.logWarning(error.message, error)),
+    Effect.retry(queueRetry),
+    Effect.forever
+  )
+
+  const fibers = yield* FiberSet.make()
+  for (let index = 0; index < (yield* concurrency); index++) yield* FiberSet.run(fibers, work)
+  yield* FiberSet.run(fibers, Effect.schedule(sampleQueue, queueSampling))
+  yield* Effect.addFinalizer(() => Deferred.succeed(stopping, undefined))
+}))
