@@ -17,14 +17,6 @@ export interface Retryable {
   readonly retryable: boolean
 }
 
-/** Inside one attempt of a job: a few quick tries of the embedder, then the job's own schedule takes over. */
-export const embeddingRetry = Schedule.exponential("250 millis").pipe(
-  Schedule.jittered,
-  Schedule.upTo({ times: 3 }),
-  Schedule.setInputType<Retryable>(),
-  Schedule.while(({ input }) => input.retryable)
-)
-
 /** How often a job is tried before it becomes a dead letter. */
 export const jobAttempts = 8
 
@@ -94,3 +86,10 @@ export const queueRetry = Schedule.min([Schedule.exponential("200 millis"), Sche
 
 /** How often a worker publishes what waits in its queue. */
 export const queueSampling = Schedule.spaced("5 seconds")
+
+/** How long a command waits to learn whether an instance is alive. */
+export const instanceProbe = Duration.seconds(2)
+
+/** How often the demo looks whether its events are processed, and how long it may take in all. */
+export const demoPolling = Schedule.spaced("200 millis")
+export const demoTimeout = Duration.seconds(60)

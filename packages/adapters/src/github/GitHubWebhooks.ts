@@ -6,7 +6,7 @@ import { normalise } from "./normalise/Normalise.ts"
 
 const signatureShape = /^sha256=[0-9a-f]{64}$/
 const deliveryIdShape = /^[\x21-\x7e]{1,200}$/
-const eventNameShape = /^[a-z_]{1,100}$/
+const eventNameShape = /^[a-z0-9_]{1,100}$/
 
 const refused = () => new Unauthenticated({ detail: "The delivery is not signed with this webhook's secret" })
 
@@ -36,7 +36,7 @@ const header = Effect.fnUntraced(function* (headers: WebhookHeaders, name: strin
 const identify = Effect.fn("GitHubWebhooks.identify")(function* (headers: WebhookHeaders) {
   return {
     externalId: yield* header(headers, "x-github-delivery", deliveryIdShape, "1 to 200 printable characters"),
-    eventType: yield* header(headers, "x-github-event", eventNameShape, "1 to 100 characters of a-z and _")
+    eventType: yield* header(headers, "x-github-event", eventNameShape, "1 to 100 characters of a-z, 0-9 and _")
   }
 })
 

@@ -5,7 +5,6 @@ import type { Event, EventFacts, EventStatus } from "@devops-mcp/domain/Event"
 import { ChunkId, EventId, type TenantId } from "@devops-mcp/domain/Ids"
 import type { SearchKind } from "@devops-mcp/domain/Search"
 import type { Delivery } from "@devops-mcp/domain/Webhook"
-import { embeddingRetry } from "@devops-mcp/resilience/Policies"
 import { Context, DateTime, Effect, Layer } from "effect"
 import { makeNewId } from "../NewId.ts"
 import { Chunker } from "../ports/Chunker.ts"
@@ -77,7 +76,7 @@ export class Ingest extends Context.Service<Ingest, {
 
       const embed = Effect.fnUntraced(function*(chunks: ReadonlyArray<Chunk>) {
         if (chunks.length === 0) return []
-        const embeddings = yield* embedder.embed(chunks.map((chunk) => chunk.text)).pipe(Effect.retry(embeddingRetry))
+        const embeddings = yield* embedder.embed(chunks.map((chunk) => chunk.text))
         return chunks.map((chunk, position) => ({ ...chunk, embedding: embeddings[position] ?? [] }))
       })
 

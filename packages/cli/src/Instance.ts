@@ -1,0 +1,50 @@
+import { home } from "@devops-mcp/database/Client"
+import { instanceProbe } from "@devops-mcp/resilience/Policies"
+import { Effect, FileSystem, Option, Redacted, Schema } from "effect"
+import { HttpClient } from "effect/http"
+
+/** What a running `start` on embedded stores tells the other commands on the same home folder. */
+const Instance = Schema.fromJsonString(Schema.Struct({ pid: Schema.Int, url: Schema.String }))
+
+const instanceFile = Effect.map(home, (folder) => `${folder}/instance.json`)
+
+/** Whoever reads this file may administer the instance; it lies beside the database, which says at least as much. */
+const localKeyFile = Effect.map(home, (folder) => `${folder}/local-key`)
+
+/** Announces this process to the other commands until the scope closes. */
+export const announce = Effect.fnUntraced(function*(url: string) {
+  const fs = yield* FileSystem.FileSystem
+  const file = yield* instanceFile
+  const text = yield* Effect.orDie(Schema.encodeEffect(Instance)({ pid: process.pid, url }))
+  yield* Effect.acquireRelease(
+    fs.writeFileString(file, text, { mode: 0o600 }),
+    () => Effect.ignore(fs.remove(file, { force: true }))
+  )
+})
+
+/** The address of a live `start` on this home folder. */
+export const runningInstance = Effect.gen(function*() {
+  const fs = yield* FileSystem.FileSystem
+  const client = yield* HttpClient.HttpClient
+  const file = yield* instanceFile
+  return yield* fs.readFileString(file).pipe(
+    Effect.flatMap(Schema.decodeEffect(Instance)),
+    Effect.tap(({ url }) => Effect.timeout(Effect.flatMap(client.get(`${url}/livez`), (r) => r.text), instanceProbe)),
+    Effect.map(({ url }) => url),
+    // No file, or one that a killed process left: nobody is there.
+    Effect.option
+  )
+})
+
+/** The key by which commands on the same machine administer a running instance, if one has been made. */
+export const localKey = Effect.gen(function*() {
+  const fs = yield* FileSystem.FileSystem
+  const text = yield* Effect.option(fs.readFileString(yield* localKeyFile))
+  return Option.map(text, (key) => Redacted.make(key.trim()))
+})
+
+/** Keeps a new local key; readable by this user only. */
+export const saveLocalKey = Effect.fnUntraced(function*(key: Redacted.Redacted) {
+  const fs = yield* FileSystem.FileSystem
+  yield* fs.writeFileString(yield* localKeyFile, Redacted.value(key), { mode: 0o600 })
+})

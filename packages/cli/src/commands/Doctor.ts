@@ -1,0 +1,71 @@
+import { CacheLive } from "@devops-mcp/cache/CacheLive"
+import { Embedder } from "@devops-mcp/core/ports/Embedder"
+import { ToolAdapters } from "@devops-mcp/core/ports/ToolAdapter"
+import * as ToolAdaptersLive from "@devops-mcp/adapters/ToolAdapters"
+import * as Client from "@devops-mcp/database/Client"
+import * as Migrations from "@devops-mcp/database/Migrations"
+import { EmbeddingsLive } from "@devops-mcp/embeddings/EmbeddingsLive"
+import { StorageLive } from "@devops-mcp/storage/StorageLive"
+import { Console, Effect, Exit, FileSystem, Layer, Option } from "effect"
+import { Command } from "effect/cli"
+import { describe } from "../Failure.ts"
+import { runningInstance } from "../Instance.ts"
+
+interface Finding {
+  readonly name: string
+  readonly exit: Exit.Exit<string, unknown>
+}
+
+const check = <E, R>(name: string, effect: Effect.Effect<string, E, R>): Effect.Effect<Finding, never, R> =>
+  Effect.map(Effect.exit(effect), (exit) => ({ name, exit }))
+
+const built = <A, E, R>(layer: Layer.Layer<A, E, R>, finding: string) =>
+  Effect.as(Effect.scoped(Layer.build(layer)), finding)
+
+const embeddedDatabase = Effect.gen(function*() {
+  if (Option.isSome(yield* runningInstance)) return "embedded, in use by the running instance"
+  const fs = yield* FileSystem.FileSystem
+  const folder = yield* Client.home
+  if (!(yield* fs.exists(`${folder}/postgres`))) return "embedded, made at the first start"
+  return yield* built(Client.layer(), "embedded, opens")
+})
+
+const database = Effect.gen(function*() {
+  if (Option.isNone(yield* Client.databaseUrl)) return yield* embeddedDatabase
+  return yield* Effect.as(Migrations.requireCurrent, "reachable, schema up to date").pipe(Effect.provide(Client.layer()))
+})
+
+const embeddings = Effect.gen(function*() {
+  const embedder = yield* Embedder
+  yield* embedder.embed(["hello"])
+  return `${embedder.model}, ${embedder.dimensions} dimensions`
+}).pipe(Effect.provide(EmbeddingsLive))
+
+const tools = Effect.gen(function*() {
+  const adapters = yield* ToolAdapters
+  const git = adapters.get("git")
+  if (git !== undefined) yield* git.health({})
+  return "git works"
+}).pipe(Effect.provide(ToolAdaptersLive.layerWith({ gitRoots: [process.cwd()] })))
+
+const line = ({ exit, name }: Finding) =>
+  Exit.isSuccess(exit)
+    ? `ok    ${name.padEnd(12)} ${exit.value}`
+    : `FAIL  ${name.padEnd(12)} ${describe(exit.cause).message}`
+
+/** Tries every dependency as it is configured and says what is wrong; fails when anything is. */
+export const doctor = Command.make("doctor", {}, () =>
+  Effect.gen(function*() {
+    const findings = yield* Effect.all([
+      check("node", Effect.succeed(process.version)),
+      check("database", database),
+      check("cache", built(CacheLive, "works")),
+      check("objects", built(StorageLive, "works")),
+      check("embeddings", embeddings),
+      check("tools", tools)
+    ])
+    yield* Console.log(findings.map(line).join("\n"))
+    const failures = findings.flatMap(({ exit }) => Exit.isFailure(exit) ? [exit.cause] : [])
+    const [worst] = failures.toSorted((a, b) => describe(b).exitCode - describe(a).exitCode)
+    if (worst !== undefined) return yield* Effect.failCause(worst)
+  })).pipe(Command.withDescription("Check the configuration and every dependency, and say how to mend them"))

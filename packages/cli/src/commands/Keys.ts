@@ -1,0 +1,59 @@
+import { Api } from "@devops-mcp/contract/Api"
+import { ApiKeys } from "@devops-mcp/core/access/ApiKeys"
+import { DatabaseLive } from "@devops-mcp/database/Database"
+import { Role } from "@devops-mcp/domain/Principal"
+import { Health } from "@devops-mcp/observability/Health"
+import { NodeCrypto } from "@effect/platform-node"
+import { Console, Effect, Layer, Option, Redacted } from "effect"
+import { Command, Flag } from "effect/cli"
+import { HttpClient, HttpClientRequest } from "effect/http"
+import { HttpApiClient } from "effect/http-api"
+import { localKey, runningInstance } from "../Instance.ts"
+
+interface NewKey {
+  readonly name: string
+  readonly role: Role
+}
+
+const overHttp = Effect.fnUntraced(function*(url: string, credential: Redacted.Redacted, { name, role }: NewKey) {
+  const client = yield* HttpApiClient.make(Api, {
+    transformClient: HttpClient.mapRequest((request) =>
+      request.pipe(HttpClientRequest.prependUrl(url), HttpClientRequest.bearerToken(credential))
+    )
+  })
+  const created = yield* client.apiKeys.create({ payload: { name, role } })
+  return created.key
+})
+
+const inDatabase = Effect.fnUntraced(function*({ name, role }: NewKey) {
+  const keys = yield* ApiKeys
+  const { secret } = yield* keys.issue(name, role)
+  return Redacted.value(secret)
+}, Effect.provide(
+  ApiKeys.layer.pipe(
+    Layer.provide(DatabaseLive({ migrations: "run" })),
+    Layer.provide([Health.layer, NodeCrypto.layer])
+  )
+))
+
+const create = Command.make(
+  "create",
+  {
+    role: Flag.Literals("role", Role.literals).pipe(Flag.withDescription("What the key may do")),
+    name: Flag.String("name").pipe(Flag.withDescription("What the key is for"))
+  },
+  (key) =>
+    Effect.gen(function*() {
+      // An instance on embedded stores has the home folder to itself, so it is asked instead.
+      const [url, credential] = [yield* runningInstance, yield* localKey]
+      const secret = Option.isSome(url) && Option.isSome(credential)
+        ? yield* overHttp(url.value, credential.value, key)
+        : yield* inDatabase(key)
+      yield* Console.log(secret)
+    })
+).pipe(Command.withDescription("Make an API key and print it once"))
+
+export const keys = Command.make("keys").pipe(
+  Command.withDescription("Manage API keys"),
+  Command.withSubcommands([create])
+)

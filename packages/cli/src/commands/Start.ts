@@ -1,0 +1,29 @@
+import { Clock, Console, Effect } from "effect"
+import { Command } from "effect/cli"
+import { HttpServer } from "effect/http"
+import { banner } from "../Banner.ts"
+import { announce } from "../Instance.ts"
+import { FirstKey, StartProgram } from "../Start.ts"
+
+/** The address to call from this machine; one that listens on every interface is called here. */
+export const localUrl = (server: HttpServer.HttpServer["Service"]): string =>
+  HttpServer.formatAddress(server.address).replace(/\/\/(0\.0\.0\.0|127\.0\.0\.1|\[::1?\])/, "//localhost")
+
+const run = Effect.gen(function*() {
+  const startedAt = yield* Clock.currentTimeMillis
+  const serving = Effect.gen(function*() {
+    const url = localUrl(yield* HttpServer.HttpServer)
+    yield* announce(url)
+    const seconds = ((yield* Clock.currentTimeMillis) - startedAt) / 1000
+    yield* Console.log(yield* banner({ url, firstKey: yield* FirstKey, seconds }))
+    return yield* Effect.never
+  })
+  yield* Effect.scoped(Effect.provide(
+    serving,
+    StartProgram({ gitRoots: [process.cwd()], onProgress: (message) => Console.error(`${message} …`) })
+  ))
+})
+
+export const start = Command.make("start", {}, () => run).pipe(
+  Command.withDescription("Run the MCP server, the HTTP API and the worker in one process")
+)
