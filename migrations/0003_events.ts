@@ -57,7 +57,7 @@ export default Effect.gen(function*() {
   yield* sql`create index events_type on events (tenant_id, type, id desc)`
   yield* isolate("events", ["select", "insert", "update"])
 
-  // Two years of months; what comes later goes to the default partition until the worker makes more.
+  // Half a year of months; what comes later goes to the default partition until more are made.
   yield* sql`
     do $$
     declare
@@ -65,7 +65,7 @@ export default Effect.gen(function*() {
       month date;
       name text;
     begin
-      for i in 0..24 loop
+      for i in 0..5 loop
         month := (first + make_interval(months => i))::date;
         name := 'events_' || to_char(month, 'YYYY_MM');
         execute format(

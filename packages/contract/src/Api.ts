@@ -2,24 +2,10 @@ import { HttpApi, OpenApi } from "effect/http-api"
 import { ApiKeysApi, MeApi, TenantsApi } from "./AccessApi.ts"
 import { ContextsApi } from "./ContextsApi.ts"
 import { DocumentsApi, EventsApi, SearchApi } from "./KnowledgeApi.ts"
+import { complete } from "./OpenApiDocument.ts"
 import { ToolKindsApi, ToolsApi } from "./ToolsApi.ts"
 import { Validation } from "./Validation.ts"
 import { DeliveriesApi, WebhooksApi } from "./WebhooksApi.ts"
-
-const secured = (document: Record<string, unknown>): Record<string, unknown> => {
-  const components = document["components"]
-  return {
-    ...document,
-    components: {
-      ...(typeof components === "object" ? components : {}),
-      securitySchemes: {
-        bearer: { type: "http", scheme: "bearer", description: "API key (dmk_…) or JWT" },
-        apiKey: { type: "apiKey", in: "header", name: "X-API-Key" }
-      }
-    },
-    security: [{ bearer: [] }, { apiKey: [] }]
-  }
-}
 
 /** Everything HTTP clients can ask for; `/openapi.json` is derived from it. */
 export class Api extends HttpApi.make("devops-mcp")
@@ -38,13 +24,14 @@ export class Api extends HttpApi.make("devops-mcp")
   .prefix("/api/v1")
   .add(DeliveriesApi)
   .middleware(Validation)
+  .annotate(HttpApi.PayloadParseOptions, { errors: "all" })
+  .annotate(HttpApi.QueryParseOptions, { errors: "all" })
   .annotateMerge(
     OpenApi.annotations({
       title: "DevOps MCP",
       version: "0.1.0",
       description: "One platform between AI agents and DevOps tools.",
       license: { name: "MIT" },
-      transform: secured
+      transform: complete
     })
-  )
-{}
+  ) {}

@@ -1,7 +1,7 @@
 import type { Principal, Scope } from "@devops-mcp/domain/Principal"
 import { Context } from "effect"
 import { HttpApiMiddleware } from "effect/http-api"
-import { Forbidden, Unauthorized, Unavailable } from "./Problems.ts"
+import { Forbidden, InternalError, Unauthorized, Unavailable } from "./Problems.ts"
 
 /** The authenticated caller of the request being handled. */
 export class Caller extends Context.Service<Caller, Principal>()("@devops-mcp/contract/Authorization/Caller") {}
@@ -17,5 +17,5 @@ export class Requires extends Context.Service<Requires, Scope | "any">()(
  */
 export class Authorization extends HttpApiMiddleware.Service<Authorization, { provides: Caller }>()(
   "@devops-mcp/contract/Authorization",
-  { error: [Unauthorized, Forbidden, Unavailable] }
+  { error: [Unauthorized, Forbidden, InternalError, Unavailable] }
 ) {}

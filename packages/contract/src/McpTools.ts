@@ -7,7 +7,6 @@ import type { Scope } from "@devops-mcp/domain/Principal"
 import { Schema } from "effect"
 import {
   AppendItems,
-  AppendedItems,
   CompactContext,
   CompactedContext,
   ContextHits,
@@ -58,6 +57,12 @@ export const contextCreate = tool({
   output: AgentContext
 })
 
+/** The route's answer without the texts, which the agent has just sent itself. */
+export const AppendReceipt = Schema.Struct({
+  items: Schema.Array(Schema.Struct({ seq: Schema.Int, tokens: Schema.Int })),
+  context: AgentContext
+})
+
 export const contextAppend = tool({
   name: "context_append",
   toolset: "context",
@@ -66,7 +71,7 @@ export const contextAppend = tool({
   scope: "contexts:write",
   annotations: adds,
   input: Schema.Struct({ ...contextId, ...AppendItems.fields }),
-  output: AppendedItems
+  output: AppendReceipt
 })
 
 export const contextGet = tool({

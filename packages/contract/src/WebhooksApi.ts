@@ -56,8 +56,9 @@ export class WebhooksApi extends HttpApiGroup.make("webhooks")
   )
   .middleware(Authorization)
   .prefix("/webhooks")
-  .annotateMerge(OpenApi.annotations({ title: "Webhooks", description: "Addresses that tools post their events to" }))
-{}
+  .annotateMerge(
+    OpenApi.annotations({ title: "Webhooks", description: "Addresses that tools post their events to" })
+  ) {}
 
 /** `deliveryId` is ours; a repeated delivery gets the first one's. */
 export const AcceptedDelivery = Schema.Struct({
@@ -65,23 +66,21 @@ export const AcceptedDelivery = Schema.Struct({
   status: Schema.Literals(["accepted", "duplicate"])
 }).annotate({ identifier: "AcceptedDelivery" })
 
+/** The signature is the credential, and the body is whatever the tool sends. */
+const delivery = (operation: Record<string, unknown>): Record<string, unknown> => ({
+  ...operation,
+  requestBody: { required: true, content: { "application/json": { schema: {} } } },
+  security: []
+})
+
 /** Where tools post. Its only credential is the signature, checked over the raw body. */
 export class DeliveriesApi extends HttpApiGroup.make("deliveries")
   .add(
     HttpApiEndpoint.post("receive", "/:id", {
       params,
       success: AcceptedDelivery.pipe(HttpApiSchema.status(202)),
-      error: [
-        BadRequest,
-        Unauthorized,
-        NotFound,
-        PayloadTooLarge,
-        UnsupportedMediaType,
-        InternalError,
-        Unavailable
-      ]
-    })
+      error: [BadRequest, Unauthorized, NotFound, PayloadTooLarge, UnsupportedMediaType, InternalError, Unavailable]
+    }).annotate(OpenApi.Transform, delivery)
   )
   .prefix("/webhooks")
-  .annotateMerge(OpenApi.annotations({ title: "Deliveries", description: "Signed deliveries from tools" }))
-{}
+  .annotateMerge(OpenApi.annotations({ title: "Deliveries", description: "Signed deliveries from tools" })) {}

@@ -13,7 +13,7 @@ const queueName = "ingest"
 const pollInterval = Duration.millis(500)
 
 /** A worker that died keeps its jobs this long, and a live one says so this often. */
-const lease = { lockExpiration: Duration.minutes(1), lockRefreshInterval: Duration.seconds(20) }
+const lease = { lockExpiration: Duration.seconds(20), lockRefreshInterval: Duration.seconds(5) }
 
 const StatsRow = Schema.Struct({
   depth: Schema.Int,

@@ -93,6 +93,9 @@ export const connectHttp = Effect.fnUntraced(function*(name: McpClientName, url:
   return peerOf(client)
 })
 
+const decodeJson = Schema.decodeSync(Schema.fromJsonString(Schema.Unknown))
+const encodeJson = Schema.encodeSync(Schema.fromJsonString(Schema.Unknown))
+
 /** JSON-RPC a line over a pair of streams: a client's end of a server's standard input and output. */
 class LineTransport {
   onclose?: () => void
@@ -108,13 +111,14 @@ class LineTransport {
 
   start() {
     const lines = createInterface({ input: this.#input })
-    lines.on("line", (line) => this.onmessage?.(Schema.decodeUnknownSync(Schema.fromJsonString(Schema.Unknown))(line) as never))
+    // Each SDK has its own type for messages and checks them itself.
+    lines.on("line", (line) => this.onmessage?.(decodeJson(line) as never))
     lines.on("close", () => this.onclose?.())
     return Promise.resolve()
   }
 
   send(message: unknown) {
-    this.#output.write(`${Schema.encodeSync(Schema.fromJsonString(Schema.Unknown))(message)}\n`)
+    this.#output.write(`${encodeJson(message)}\n`)
     return Promise.resolve()
   }
 
@@ -129,6 +133,7 @@ export const connectStdio: (
   name: McpClientName,
   streams: { readonly stdin: Writable; readonly stdout: Readable }
 ) => Effect.Effect<McpPeer, PeerError, Scope.Scope> = Effect.fnUntraced(function*(name, { stdin, stdout }) {
+  // One class for both SDKs, whose message types differ.
   const transport: object = new LineTransport(stdout, stdin)
   if (name === "SDK 1") {
     const client = yield* closing(new ClientV1(information))

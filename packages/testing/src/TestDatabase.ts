@@ -3,7 +3,7 @@ import * as Client from "@devops-mcp/database/Client"
 import * as EmbeddedPostgres from "@devops-mcp/database/embedded/EmbeddedPostgres"
 import * as Migrations from "@devops-mcp/database/Migrations"
 import { PgClient } from "@effect/sql-pg"
-import { Effect, FileSystem, Layer, Option, Path, Redacted } from "effect"
+import { Config, Effect, FileSystem, Layer, Option, Path, Redacted } from "effect"
 import { Digest } from "effect/crypto"
 import { SqlClient } from "effect/sql"
 import { fileURLToPath } from "node:url"
@@ -106,3 +106,16 @@ const embedded = Effect.map(embeddedTemplate, (template): Database =>
 export const TestDatabase = Layer.unwrap(
   Effect.flatMap(Client.databaseUrl, (url) => Option.isSome(url) ? onServer(url.value) : embedded)
 ).pipe(Layer.provide([NodeServices.layer, Digest.layerWebCrypto]), Layer.orDie)
+
+/**
+ * Environment for programs of a suite's own: a migrated copy on the server at `DATABASE_URL`, the Redis at `REDIS_URL`;
+ * empty for the embedded stores when they are not set.
+ */
+export const testEnvironment = Effect.gen(function*() {
+  const url = yield* Client.databaseUrl
+  const redis = yield* Config.option(Config.String("REDIS_URL"))
+  return {
+    ...(Option.isSome(url) ? { DATABASE_URL: Redacted.value(yield* serverCopy(url.value)) } : {}),
+    ...(Option.isSome(redis) ? { REDIS_URL: redis.value } : {})
+  }
+}).pipe(Effect.provide([NodeServices.layer, Digest.layerWebCrypto]))

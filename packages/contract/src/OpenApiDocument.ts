@@ -1,0 +1,85 @@
+type Json = Record<string, unknown>
+
+const isObject = (value: unknown): value is Json => typeof value === "object" && value !== null && !Array.isArray(value)
+
+const mapValues = (value: unknown, map: (value: unknown, key: string) => unknown): Json =>
+  isObject(value) ? Object.fromEntries(Object.entries(value).map(([key, item]) => [key, map(item, key)])) : {}
+
+/** What our query parameters are to clients; the generator only knows that all of them come as text. */
+const parameters: Readonly<Record<string, Json>> = {
+  limit: { type: "integer", minimum: 1, maximum: 200, default: 50 },
+  maxTokens: { type: "integer", minimum: 1 },
+  since: { type: "string", format: "date-time" },
+  until: { type: "string", format: "date-time" }
+}
+
+const plainName = (name: string) => name.replace(/Encoded$/, "")
+
+/**
+ * Names schemas as people do, without the generator's `Encoded`, and lets objects have members that this version does
+ * not know: requests may hold some, which are ignored, and answers may gain some.
+ */
+const plain = (value: unknown): unknown => {
+  if (Array.isArray(value)) return value.map(plain)
+  if (!isObject(value)) return value
+  const { additionalProperties, ...rest } = value
+  const open = additionalProperties === undefined || additionalProperties === false ? {} : { additionalProperties }
+  const members = mapValues({ ...rest, ...open }, plain)
+  if (typeof members["$ref"] === "string") return { ...members, $ref: plainName(members["$ref"]) }
+  if (members["in"] === "query" && typeof members["name"] === "string") {
+    return { ...members, schema: parameters[members["name"]] ?? members["schema"] }
+  }
+  return members
+}
+
+/** Without its own `security`, which the generator leaves empty because our middleware is none of its schemes. */
+const inherited = (operation: unknown) => {
+  if (!isObject(operation)) return operation
+  const { security: _, ...rest } = operation
+  return rest
+}
+
+const probe = (operationId: string, summary: string, statuses: ReadonlyArray<number>, type: string) => ({
+  get: {
+    tags: ["Health"],
+    operationId,
+    summary,
+    security: [],
+    responses: Object.fromEntries(statuses.map((status) => [status, { description: summary, content: { [type]: {} } }]))
+  }
+})
+
+/** What every program offers beside the API; the routes are in observability. */
+const probes = {
+  "/livez": probe("health.live", "The program runs", [200], "application/json"),
+  "/readyz": probe("health.ready", "The state of each thing that is needed", [200, 503], "application/json"),
+  "/metrics": probe("health.metrics", "Metrics for Prometheus", [200], "text/plain")
+}
+
+/** Completes the derived document with what the derivation cannot know: credentials, health, friendlier schemas. */
+export const complete = (document: Json): Json => {
+  const { components, paths, tags, ...rest } = document
+  const { schemas, ...others } = isObject(components) ? components : {}
+  return {
+    ...rest,
+    paths: {
+      ...mapValues(plain(paths), (item, path) => (path.startsWith("/api/") ? mapValues(item, inherited) : item)),
+      ...probes
+    },
+    components: {
+      ...others,
+      schemas: Object.fromEntries(
+        Object.entries(mapValues(schemas, plain)).map(([name, schema]) => [plainName(name), schema])
+      ),
+      securitySchemes: {
+        bearer: { type: "http", scheme: "bearer", description: "API key (dmk_…) or JWT" },
+        apiKey: { type: "apiKey", in: "header", name: "X-API-Key" }
+      }
+    },
+    security: [{ bearer: [] }, { apiKey: [] }],
+    tags: [
+      ...(Array.isArray(tags) ? tags : []),
+      { name: "Health", description: "Whether the program runs and has what it needs" }
+    ]
+  }
+}

@@ -1,0 +1,104 @@
+import { webhookDeliveries } from "@devops-mcp/observability/Metrics"
+import { assert, layer } from "@effect/vitest"
+import { Effect, Metric } from "effect"
+import { absentId, webhookId } from "./Fakes.ts"
+import { logged, send, TestServer } from "./TestServer.ts"
+
+const address = `/webhooks/${webhookId}`
+const signed = (id: string) => ({ "x-signature": "s3cret", "x-delivery": id })
+
+const counted = (outcome: string) =>
+  Effect.map(Metric.value(Metric.withAttributes(webhookDeliveries, { outcome })), ({ count }) => Number(count))
+
+layer(TestServer, { excludeTestServices: true })("Deliveries", (it) => {
+  it.effect("a good delivery is accepted, and its repeat is a duplicate", () =>
+    Effect.gen(function* () {
+      const [accepted, duplicates] = [yield* counted("accepted"), yield* counted("duplicate")]
+      const first = yield* send("POST", address, { body: '{"a":1}', headers: signed("one") })
+      assert.strictEqual(first.status, 202)
+      assert.containSubset(first.json, { status: "accepted" })
+      const second = yield* send("POST", address, { body: '{"a":1}', headers: signed("one") })
+      assert.strictEqual(second.status, 202)
+      assert.containSubset(second.json, { status: "duplicate" })
+      assert.strictEqual(yield* counted("accepted"), accepted + 1)
+      assert.strictEqual(yield* counted("duplicate"), duplicates + 1)
+    })
+  )
+
+  it.effect("a bad signature is a 401, whatever the body is", () =>
+    Effect.gen(function* () {
+      for (const body of ["{}", "not json"]) {
+        const { json, status } = yield* send("POST", address, { body, headers: { "x-signature": "guess" } })
+        assert.strictEqual(status, 401)
+        assert.containSubset(json, { code: "unauthorized" })
+      }
+    })
+  )
+
+  it.effect("a signed body that is not JSON is a 400, and so is a delivery without an id", () =>
+    Effect.gen(function* () {
+      const malformed = yield* send("POST", address, { body: '{"a":', headers: signed("two") })
+      assert.strictEqual(malformed.status, 400)
+      assert.containSubset(malformed.json, { code: "invalid-delivery", errors: [{ pointer: "/body" }] })
+      const nameless = yield* send("POST", address, { body: "{}", headers: { "x-signature": "s3cret" } })
+      assert.strictEqual(nameless.status, 400)
+      assert.containSubset(nameless.json, { errors: [{ pointer: "/headers/x-delivery" }] })
+    })
+  )
+
+  it.effect("a body that is not UTF-8 is a 400", () =>
+    Effect.gen(function* () {
+      const body = new Uint8Array([0x22, 0xff, 0xfe, 0x22])
+      const { json, status } = yield* send("POST", address, { body, headers: signed("three") })
+      assert.strictEqual(status, 400)
+      assert.containSubset(json, { errors: [{ pointer: "/body", detail: "The body is not UTF-8" }] })
+    })
+  )
+
+  it.effect("5 MiB are a 413 before anything else is looked at", () =>
+    Effect.gen(function* () {
+      const body = new Uint8Array(5 * 2 ** 20).fill(32)
+      const { json, status } = yield* send("POST", address, { body, headers: { "x-signature": "guess" } })
+      assert.strictEqual(status, 413)
+      assert.containSubset(json, { code: "payload-too-large" })
+    })
+  )
+
+  it.effect.each([
+    ["application/json", 202],
+    ["application/json; charset=utf-8", 202],
+    ["application/vnd.hub+json", 202],
+    ["text/plain", 415],
+    ["application/x-www-form-urlencoded", 415],
+    ["application/jsonp", 415]
+  ] as const)("%s answers %d", ([contentType, expected]) =>
+    Effect.gen(function* () {
+      const { status } = yield* send("POST", address, { body: "{}", headers: signed(contentType), contentType })
+      assert.strictEqual(status, expected)
+    })
+  )
+
+  it.effect.each([absentId, "not-an-id", `${webhookId}0`])("no webhook %s is a 404", (id) =>
+    Effect.gen(function* () {
+      const { json, status } = yield* send("POST", `/webhooks/${id}`, { body: "{}", headers: signed("four") })
+      assert.strictEqual(status, 404)
+      assert.containSubset(json, { code: "not-found" })
+    })
+  )
+
+  it.effect("a webhook tells where to post, under the host that was asked", () =>
+    Effect.gen(function* () {
+      const created = yield* send("POST", "/api/v1/webhooks", {
+        key: "operator",
+        json: { source: "github", name: "repo" }
+      })
+      assert.strictEqual(created.status, 201)
+      assert.match(Object(created.json).url, /^http:\/\/127\.0\.0\.1:\d+\/webhooks\/[0-9a-f-]{36}$/)
+      assert.isAtLeast(Object(created.json).secret.length, 32)
+      const listed = yield* send("GET", "/api/v1/webhooks", { key: "operator" })
+      assert.match(Object(listed.json).items[0].url, new RegExp(`${address}$`))
+      assert.notInclude(listed.text, "s3cret")
+      assert.notInclude(logged.join(), Object(created.json).secret)
+    })
+  )
+})

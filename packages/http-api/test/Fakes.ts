@@ -1,0 +1,168 @@
+import { AgentContexts } from "@devops-mcp/core/contexts/AgentContexts"
+import { ApiKeys } from "@devops-mcp/core/access/ApiKeys"
+import { Authentication } from "@devops-mcp/core/access/Authentication"
+import { type Act, Audit } from "@devops-mcp/core/audit/Audit"
+import { Knowledge } from "@devops-mcp/core/knowledge/Knowledge"
+import { scopesOf } from "@devops-mcp/core/Policy"
+import { ApiKeyRepository } from "@devops-mcp/core/ports/ApiKeyRepository"
+import { ContextRepository } from "@devops-mcp/core/ports/ContextRepository"
+import { CursorError } from "@devops-mcp/core/ports/Cursor"
+import { DocumentRepository } from "@devops-mcp/core/ports/DocumentRepository"
+import { EmbedderError } from "@devops-mcp/core/ports/Embedder"
+import { EventRepository } from "@devops-mcp/core/ports/EventRepository"
+import { JobQueue } from "@devops-mcp/core/ports/JobQueue"
+import { StoreError } from "@devops-mcp/core/ports/StoreError"
+import { TenantRepository } from "@devops-mcp/core/ports/TenantRepository"
+import { ToolFailure } from "@devops-mcp/core/ports/ToolAdapter"
+import { ToolRepository } from "@devops-mcp/core/ports/ToolRepository"
+import { Transactions } from "@devops-mcp/core/ports/Transactions"
+import { WebhookAdapters } from "@devops-mcp/core/ports/WebhookAdapter"
+import { WebhookRepository } from "@devops-mcp/core/ports/WebhookRepository"
+import { Tools } from "@devops-mcp/core/tools/Tools"
+import { Webhooks } from "@devops-mcp/core/webhooks/Webhooks"
+import type { AgentContext } from "@devops-mcp/domain/AgentContext"
+import { Conflict, InvalidInput, NotFound, StaleVersion, Unauthenticated } from "@devops-mcp/domain/Errors"
+import { ApiKeyId, ContextId, TenantId, WebhookId } from "@devops-mcp/domain/Ids"
+import { Role } from "@devops-mcp/domain/Principal"
+import type { Webhook } from "@devops-mcp/domain/Webhook"
+import { NodeCrypto } from "@effect/platform-node"
+import { Context, DateTime, Effect, Layer, Redacted, Schema } from "effect"
+
+export const tenantId = TenantId.make("01980000-0000-7000-8000-000000000001")
+export const contextId = ContextId.make("01980000-0000-7000-8000-0000000000c1")
+export const webhookId = WebhookId.make("01980000-0000-7000-8000-0000000000d1")
+export const absentId = "01980000-0000-7000-8000-00000000dead"
+export const apiKeyId = ApiKeyId.make("01980000-0000-7000-8000-0000000000a1")
+
+const createdAt = DateTime.makeUnsafe("2026-01-02T03:04:05Z")
+const isRole = Schema.is(Role)
+
+/** Acts in the order they were recorded. */
+export class Acts extends Context.Service<Acts, Array<Act>>()("@devops-mcp/http-api/test/Fakes/Acts") {
+  static readonly layer = Layer.sync(Acts, () => [])
+}
+
+const AuditFake = Layer.effect(
+  Audit,
+  Effect.map(Acts, (acts) => Audit.of({ record: (act) => Effect.sync(() => void acts.push(act)) }))
+)
+
+/** The token of a role is `key-ROLE`; `key-down` meets a database that does not answer. */
+const AuthenticationFake = Layer.succeed(Authentication, {
+  authenticate: (credential) => {
+    const name = Redacted.value(credential).replace("key-", "")
+    if (name === "down") return Effect.fail(new StoreError({ operation: "find", retryable: true, cause: "down" }))
+    if (!isRole(name)) return Effect.fail(new Unauthenticated({ detail: "The API key is not valid" }))
+    return Effect.succeed({ tenantId, apiKeyId, name, role: name, scopes: scopesOf(name) })
+  }
+})
+
+const context: AgentContext = {
+  id: contextId,
+  name: "first",
+  maxTokens: 1000,
+  metadata: {},
+  tokenCount: 0,
+  itemCount: 0,
+  version: 3,
+  createdAt,
+  updatedAt: createdAt
+}
+
+const missing = (resource: string, id: string) => Effect.fail(new NotFound({ resource, id }))
+
+const ContextRepositoryFake = Layer.mock(ContextRepository, {
+  get: (_tenant, id) => (id === contextId ? Effect.succeed(context) : missing("context", id)),
+  list: (_tenant, { cursor }) =>
+    cursor === undefined ? Effect.succeed({ items: [context], nextCursor: null }) : Effect.fail(new CursorError()),
+  update: (_tenant, id, patch, now, version) => {
+    if (id !== contextId) return missing("context", id)
+    return version === undefined || version === context.version
+      ? Effect.succeed({ ...context, ...patch, version: context.version + 1, updatedAt: now })
+      : Effect.fail(new StaleVersion({ resource: "context", id }))
+  },
+  delete: () => Effect.die(new Error("secret internals of the store"))
+})
+
+const ContextsFake = Layer.mock(AgentContexts, {
+  create: () =>
+    Effect.fail(new StoreError({ operation: "create", retryable: false, cause: new Error("disk on fire") })),
+  compact: () => Effect.fail(new InvalidInput({ pointer: "/maxTokens", detail: "The budget must be larger" })),
+  search: () => Effect.fail(new EmbedderError({ operation: "embed", retryable: true, retryAfter: 2500, cause: "busy" }))
+})
+
+const ToolsFake = Layer.mock(Tools, {
+  kinds: [],
+  create: () => Effect.fail(new Conflict({ detail: "The name is taken" })),
+  health: () => Effect.fail(new ToolFailure({ code: "unavailable", detail: "No answer", retryable: true }))
+})
+
+const webhook: Webhook = { id: webhookId, source: "github", name: "repo", createdAt }
+
+const WebhookRepositoryFake = Layer.sync(WebhookRepository, () => {
+  const deliveries = new Map<string, string>()
+  const target = (id: WebhookId) =>
+    id === webhookId ? Effect.succeed({ tenantId, webhook, secret: Redacted.make("s3cret") }) : missing("webhook", id)
+  return WebhookRepository.of({
+    create: (_tenant, created) => Effect.succeed(created),
+    get: (_tenant, id) => Effect.map(target(id), (found) => found.webhook),
+    list: () => Effect.succeed({ items: [webhook], nextCursor: null }),
+    delete: () => Effect.void,
+    target,
+    accept: (_tenant, { externalId, id }) =>
+      Effect.sync(() => {
+        const stored = deliveries.get(externalId)
+        if (stored !== undefined) return { deliveryId: id, duplicate: true }
+        deliveries.set(externalId, id)
+        return { deliveryId: id, duplicate: false }
+      }),
+    getDelivery: (_tenant, id) => missing("delivery", id)
+  })
+})
+
+/** Signs with the secret itself, in `x-signature`, and numbers deliveries in `x-delivery`. */
+const WebhookAdaptersFake = Layer.succeed(
+  WebhookAdapters,
+  new Map([
+    [
+      "github",
+      {
+        source: "github",
+        verify: ({ headers, secret }) =>
+          headers["x-signature"] === Redacted.value(secret)
+            ? Effect.void
+            : Effect.fail(new Unauthenticated({ detail: "The signature is not that of the body" })),
+        identify: (headers) =>
+          headers["x-delivery"] === undefined
+            ? Effect.fail(new InvalidInput({ pointer: "/headers/x-delivery", detail: "The delivery has no id" }))
+            : Effect.succeed({ externalId: headers["x-delivery"], eventType: "push" }),
+        normalise: ({ receivedAt }) => ({ type: "push", title: "", summary: "", occurredAt: receivedAt })
+      }
+    ]
+  ])
+)
+
+const WebhooksOnFakes = Webhooks.layer.pipe(
+  Layer.provide([
+    WebhookAdaptersFake,
+    Layer.mock(JobQueue, { offer: () => Effect.void }),
+    Layer.succeed(Transactions, { run: (_tenant, effect) => effect })
+  ])
+)
+
+/** Everything that the routes need, in memory. What no test asks for dies when it is called. */
+export const fakes = Layer.mergeAll(
+  WebhooksOnFakes.pipe(Layer.provideMerge(WebhookRepositoryFake)),
+  AuditFake.pipe(Layer.provideMerge(Acts.layer)),
+  AuthenticationFake,
+  ContextRepositoryFake,
+  ContextsFake,
+  ToolsFake,
+  Layer.mock(ApiKeys, {}),
+  Layer.mock(ApiKeyRepository, {}),
+  Layer.mock(DocumentRepository, {}),
+  Layer.mock(EventRepository, { list: () => Effect.succeed({ items: [], nextCursor: null }) }),
+  Layer.mock(Knowledge, {}),
+  Layer.mock(TenantRepository, { count: Effect.succeed(1) }),
+  Layer.mock(ToolRepository, {})
+).pipe(Layer.provideMerge(NodeCrypto.layer))

@@ -1,0 +1,128 @@
+import { InternalError, NotFound } from "@devops-mcp/contract/Problems"
+import { httpServerRequestDuration } from "@devops-mcp/observability/Metrics"
+import { RequestId } from "@devops-mcp/observability/RequestContext"
+import { Cause, Clock, Config, Effect, Exit, Metric, Option, Schema, type Scope, Tracer } from "effect"
+import { SecureRandom } from "effect/crypto"
+import {
+  HttpMiddleware,
+  HttpRouter,
+  HttpServerError,
+  HttpServerRequest,
+  HttpServerRespondable,
+  HttpServerResponse,
+  HttpTraceContext
+} from "effect/http"
+
+type App<E> = Effect.Effect<HttpServerResponse.HttpServerResponse, E, HttpServerRequest.HttpServerRequest | Scope.Scope>
+
+const acceptableRequestId = /^[A-Za-z0-9._-]{1,100}$/
+
+const knownMethods: ReadonlySet<string> = new Set(["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"])
+
+const isRouteNotFound = (cause: Cause.Cause<unknown>) =>
+  Option.exists(
+    Cause.findErrorOption(cause),
+    (error) => HttpServerError.isHttpServerError(error) && error.reason._tag === "RouteNotFound"
+  )
+
+/** Answers what no route has answered: an unknown address, or a defect, of which the caller learns nothing. */
+const orProblem = <E>(app: App<E>): App<never> =>
+  Effect.catchCause(
+    app,
+    Effect.fnUntraced(function* (cause) {
+      const interrupts = cause.reasons.filter(Cause.isInterruptReason)
+      if (interrupts.length === cause.reasons.length)
+        return yield* Effect.failCause(Cause.fromReasons<never>(interrupts))
+      const requestId = yield* RequestId
+      if (isRouteNotFound(cause)) {
+        return yield* HttpServerRespondable.toResponse(
+          new NotFound({ code: "not-found", detail: "There is nothing under this address", requestId })
+        )
+      }
+      const [response] = yield* HttpServerError.causeResponse(cause)
+      if (response.status < 500) return response
+      yield* Effect.logError("A request met a defect", cause)
+      return yield* HttpServerRespondable.toResponse(new InternalError({ code: "internal-error", requestId }))
+    })
+  )
+
+/** One measurement and one log line a request. The route is its pattern, so there are as many as there are routes. */
+const observed = (app: App<never>): App<never> =>
+  Effect.gen(function* () {
+    const { method } = yield* HttpServerRequest.HttpServerRequest
+    const startedAt = yield* Clock.currentTimeNanos
+    return yield* Effect.onExit(app, (exit) =>
+      Effect.gen(function* () {
+        const seconds = Number((yield* Clock.currentTimeNanos) - startedAt) / 1e9
+        // The router leaves the route in the request's own context.
+        const matched = yield* Effect.serviceOption(HttpRouter.RouteContext)
+        const status = Exit.isSuccess(exit) ? exit.value.status : 499
+        const labels = {
+          method: knownMethods.has(method) ? method : "other",
+          route: Option.match(matched, { onNone: () => "unmatched", onSome: ({ route }) => route.path }),
+          status: String(status)
+        }
+        yield* Metric.update(Metric.withAttributes(httpServerRequestDuration, labels), seconds)
+        const line = status < 500 ? Effect.logDebug("HTTP request") : Effect.logInfo("HTTP request")
+        yield* Effect.annotateLogs(line, { ...labels, durationMs: Math.round(seconds * 1e6) / 1e3 })
+      })
+    )
+  })
+
+/** Starts the request's span, child of the caller's `traceparent`, where the tracer has not done so. */
+const traced = (app: App<never>): App<never> =>
+  Effect.flatMap(Effect.serviceOption(Tracer.ParentSpan), (span) =>
+    Option.isSome(span) ? app : HttpMiddleware.tracer(app)
+  )
+
+const withHeaders = (requestId: string) =>
+  Effect.fnUntraced(function* (response: HttpServerResponse.HttpServerResponse) {
+    const span = yield* Effect.option(Effect.currentSpan)
+    return HttpServerResponse.setHeaders(response, {
+      "x-request-id": requestId,
+      ...(Option.isSome(span) ? { traceparent: HttpTraceContext.toHeaders(span.value)["traceparent"] } : {}),
+      "x-content-type-options": "nosniff",
+      "referrer-policy": "no-referrer",
+      "cache-control": response.headers["cache-control"] ?? "no-store",
+      "content-security-policy":
+        response.headers["content-security-policy"] ?? "default-src 'none'; frame-ancestors 'none'"
+    })
+  })
+
+/** `CORS_ORIGINS`: the web pages that may use this server; none when absent. */
+const corsOrigins = Config.Array(Schema.String, "CORS_ORIGINS").pipe(
+  Config.withDefault<ReadonlyArray<string>>([]),
+  Config.map((origins) => origins.map((origin) => origin.trim()).filter((origin) => origin !== ""))
+)
+
+const crossOrigin = (origins: ReadonlyArray<string>) => {
+  if (origins.length === 0) return (app: App<never>) => app
+  const listed = new Set(origins)
+  return HttpMiddleware.cors({
+    // A predicate, because a list of one would be sent to every origin.
+    allowedOrigins: (origin) => listed.has(origin),
+    allowedMethods: ["GET", "HEAD", "POST", "PATCH", "DELETE"],
+    exposedHeaders: ["ETag", "Retry-After", "X-Request-Id", "Mcp-Session-Id"],
+    maxAge: 600
+  })
+}
+
+/** What every request passes on its way in and out, whatever it asks for. */
+export const makeEdge = Effect.gen(function* () {
+  const random = yield* SecureRandom.SecureRandom
+  const cors = crossOrigin(yield* corsOrigins)
+
+  return <E>(app: App<E>): App<never> =>
+    traced(
+      Effect.gen(function* () {
+        const { headers } = yield* HttpServerRequest.HttpServerRequest
+        const given = headers["x-request-id"]
+        const requestId = given !== undefined && acceptableRequestId.test(given) ? given : yield* random.uuidV7()
+        return yield* observed(cors(orProblem(app))).pipe(
+          Effect.flatMap(withHeaders(requestId)),
+          Effect.provideService(RequestId, requestId),
+          Effect.annotateLogs({ requestId })
+        )
+      })
+    )
+})

@@ -1,0 +1,84 @@
+import { drainTimeout } from "@devops-mcp/resilience/Policies"
+import { NodeHttpServer } from "@effect/platform-node"
+import { Config, Duration, Effect, Layer, Schema } from "effect"
+import { HttpRouter, HttpServer } from "effect/http"
+import { createServer } from "node:http"
+import { makeEdge } from "./HttpEdge.ts"
+
+const reasons: Readonly<Record<string, string>> = {
+  EADDRINUSE: "the port is taken",
+  EACCES: "this user may not use the port",
+  EADDRNOTAVAIL: "the host is not an address of this machine",
+  ENOTFOUND: "the host is not known"
+}
+
+const isSystemError = Schema.is(Schema.Struct({ code: Schema.String }))
+
+/** The server cannot listen on its address, and this says which one and why. */
+export class ListenError extends Schema.TaggedError<ListenError>()(
+  "@devops-mcp/infrastructure/HttpServer/ListenError",
+  {
+    host: Schema.String,
+    port: Schema.Int,
+    cause: Schema.Defect()
+  }
+) {
+  override get message() {
+    const reason = isSystemError(this.cause) ? (reasons[this.cause.code] ?? this.cause.code) : "it cannot be used"
+    return `Cannot listen on ${this.host}:${this.port}: ${reason}`
+  }
+}
+
+const address = Config.all({
+  host: Config.NonEmptyString("HOST").pipe(Config.withDefault("127.0.0.1")),
+  port: Config.schema(Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 65_535 })), "PORT").pipe(
+    Config.withDefault(8080)
+  )
+})
+
+/** What a client may take of a connection before it has sent a whole request. */
+const limits = {
+  maxHeaderSize: 16 * 1024,
+  headersTimeout: Duration.toMillis("10 seconds"),
+  requestTimeout: Duration.toMillis("1 minute"),
+  // Longer than the idle time of the usual load balancers, so that they close a connection first.
+  keepAliveTimeout: Duration.toMillis("65 seconds")
+}
+
+const listen = Effect.gen(function* () {
+  const { host, port } = yield* address
+  const node = createServer(limits)
+  // Node closes idle connections when it stops to listen, and would keep alive the ones that were busy then.
+  node.on("request", (_request, response) => {
+    response.once("close", () => {
+      if (!node.listening) node.closeIdleConnections()
+    })
+  })
+  const server = yield* NodeHttpServer.make(() => node, { host, port, gracefulShutdownTimeout: drainTimeout }).pipe(
+    Effect.mapError(({ cause }) => new ListenError({ host, port, cause }))
+  )
+  // Runs after the requests have drained: what is still open then is idle, or had its time.
+  yield* Effect.addFinalizer(() => Effect.sync(() => node.closeAllConnections()))
+  return server
+})
+
+/**
+ * Serves the routes on `HOST`:`PORT`, and tells the address it listens on. It listens only once the routes are built.
+ * When its scope closes it takes no new connections, and running requests have `drainTimeout` to finish.
+ */
+export const serve = <E, R>(routes: Layer.Layer<never, E, R>) =>
+  Layer.effect(
+    HttpServer.HttpServer,
+    Effect.gen(function* () {
+      const router = yield* HttpRouter.HttpRouter
+      const edge = yield* makeEdge
+      const server = yield* listen
+      // Routes fail with anything, and the edge answers all of it.
+      // @effect-diagnostics-next-line anyUnknownInErrorContext:off
+      yield* server.serve(edge(router.asHttpEffect()))
+      return server
+    })
+  ).pipe(
+    Layer.provide(Layer.provideMerge(routes, Layer.fresh(HttpRouter.layer))),
+    Layer.provide(NodeHttpServer.layerHttpServices)
+  )
