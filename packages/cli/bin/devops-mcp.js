@@ -2,6 +2,7 @@
 // Starts the command on the project's own Node: the one that runs this file may be the machine's, and too old.
 import { spawn } from "node:child_process"
 import { existsSync } from "node:fs"
+import * as nodeModule from "node:module"
 import { constants } from "node:os"
 import { fileURLToPath } from "node:url"
 
@@ -13,6 +14,8 @@ const atLeast = (version, [major, minor]) => {
 const main = new URL("../src/main.ts", import.meta.url)
 
 if (atLeast(process.versions.node, [22, 19])) {
+  // Our sources are TypeScript as written; compiled once, the next start reads them from here.
+  nodeModule.enableCompileCache(fileURLToPath(new URL("../../../node_modules/.cache/devops-mcp/compiled", import.meta.url)))
   await import(main.href)
 } else {
   const own = fileURLToPath(new URL("../../../node_modules/node/bin/node", import.meta.url))

@@ -1,15 +1,79 @@
+import { Role } from "@devops-mcp/domain/Principal"
 import * as Logging from "@devops-mcp/observability/Logging"
 import * as Tracing from "@devops-mcp/observability/Tracing"
 import { NodeHttpClient, NodeRuntime, NodeServices } from "@effect/platform-node"
 import { Console, Effect, Layer } from "effect"
-import { CliOutput, Command } from "effect/cli"
-import { demo } from "./commands/Demo.ts"
-import { doctor } from "./commands/Doctor.ts"
-import { keys } from "./commands/Keys.ts"
-import { migrate } from "./commands/Migrate.ts"
-import { api, mcp, worker } from "./commands/Programs.ts"
-import { start } from "./commands/Start.ts"
+import { CliOutput, Command, Flag } from "effect/cli"
 import { report, teardown } from "./Failure.ts"
+
+// What a command needs is loaded when it runs: `--help` and a wrong flag should not wait for a database driver.
+const programs = Effect.promise(() => import("./commands/Programs.ts"))
+
+const start = Command.make(
+  "start",
+  {},
+  () => Effect.flatMap(Effect.promise(() => import("./commands/Start.ts")), ({ run }) => run)
+).pipe(Command.withDescription("Run the MCP server, the HTTP API and the worker in one process"))
+
+const mcp = Command.make(
+  "mcp",
+  {
+    stdio: Flag.Boolean("stdio").pipe(
+      Flag.withDescription("Speak over standard input and output, with the key in DEVOPS_MCP_API_KEY"),
+      Flag.withDefault(false)
+    )
+  },
+  Effect.fnUntraced(function*({ stdio }) {
+    const { mcp, mcpOverStdio } = yield* programs
+    if (stdio) yield* mcpOverStdio
+    else yield* mcp
+  })
+).pipe(Command.withDescription("Run the MCP server"))
+
+const api = Command.make("api", {}, () => Effect.flatMap(programs, ({ api }) => api)).pipe(
+  Command.withDescription("Run the HTTP API")
+)
+
+const worker = Command.make("worker", {}, () => Effect.flatMap(programs, ({ worker }) => worker)).pipe(
+  Command.withDescription("Run the worker")
+)
+
+const migrate = Command.make(
+  "migrate",
+  {},
+  () => Effect.flatMap(Effect.promise(() => import("./commands/Migrate.ts")), ({ run }) => run)
+).pipe(Command.withDescription("Bring the database's schema up to date"))
+
+const demo = Command.make(
+  "demo",
+  {},
+  () => Effect.flatMap(Effect.promise(() => import("./commands/Demo.ts")), ({ run }) => run)
+).pipe(Command.withDescription("Show the main job on real input, in under a minute"))
+
+const doctor = Command.make(
+  "doctor",
+  {},
+  () => Effect.flatMap(Effect.promise(() => import("./commands/Doctor.ts")), ({ run }) => run)
+).pipe(Command.withDescription("Check the configuration and every dependency, and say how to mend them"))
+
+const createKey = Command.make(
+  "create",
+  {
+    role: Flag.Literals("role", Role.literals).pipe(Flag.withDescription("What the key may do")),
+    name: Flag.String("name").pipe(Flag.withDescription("What the key is for"))
+  },
+  (key) => Effect.flatMap(Effect.promise(() => import("./commands/Keys.ts")), ({ create }) => create(key))
+).pipe(Command.withDescription("Make an API key and print it once"))
+
+const keys = Command.make("keys").pipe(
+  Command.withDescription("Manage API keys"),
+  Command.withSubcommands([createKey])
+)
+
+const command = Command.make("devops-mcp").pipe(
+  Command.withDescription("One platform between AI agents and DevOps tools"),
+  Command.withSubcommands([start, mcp, api, worker, migrate, demo, keys, doctor])
+)
 
 /** What was wrong with the command line, in one line; the whole help is one flag away. */
 const OneLinePresenter = CliOutput.layerPresenter({
@@ -20,11 +84,6 @@ const OneLinePresenter = CliOutput.layerPresenter({
       )
       : CliOutput.defaultPresenter.present(event)
 })
-
-const command = Command.make("devops-mcp").pipe(
-  Command.withDescription("One platform between AI agents and DevOps tools"),
-  Command.withSubcommands([start, mcp, api, worker, migrate, demo, keys, doctor])
-)
 
 const PlatformLive = Layer.mergeAll(NodeServices.layer, NodeHttpClient.layerUndici, OneLinePresenter)
 

@@ -36,7 +36,7 @@ const refusal = (allow: string) =>
 export const MethodNotAllowedRoutes = HttpRouter.use(
   Effect.fnUntraced(function* (router) {
     for (const [path, allowed] of offered()) {
-      const allow = [...allowed, ...(allowed.has("GET") ? ["HEAD"] : [])].sort().join(", ")
+      const allow = [...allowed, ...(allowed.has("GET") ? ["HEAD"] : [])].toSorted().join(", ")
       for (const method of methods) {
         // Paths of the contract always start with a slash.
         if (!allowed.has(method)) yield* router.add(method, path as `/${string}`, refusal(allow))

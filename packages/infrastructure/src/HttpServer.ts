@@ -25,7 +25,8 @@ export class ListenError extends Schema.TaggedError<ListenError>()(
 ) {
   override get message() {
     const reason = isSystemError(this.cause) ? (reasons[this.cause.code] ?? this.cause.code) : "it cannot be used"
-    return `Cannot listen on ${this.host}:${this.port}: ${reason}`
+    const host = this.host.includes(":") ? `[${this.host}]` : this.host
+    return `Cannot listen on ${host}:${this.port}: ${reason}`
   }
 }
 

@@ -6,7 +6,6 @@ import { demoPolling, demoTimeout } from "@devops-mcp/resilience/Policies"
 import { Client, StreamableHTTPClientTransport } from "@modelcontextprotocol/client"
 import { sign } from "@octokit/webhooks-methods"
 import { Clock, ConfigProvider, Console, Effect, FileSystem, Layer, Option, Redacted, Schema } from "effect"
-import { Command } from "effect/cli"
 import { HttpClient, HttpClientRequest, HttpServer } from "effect/http"
 import { HttpApiClient } from "effect/http-api"
 import { ChildProcess, ChildProcessSpawner } from "effect/process"
@@ -172,7 +171,8 @@ const show = Effect.fnUntraced(function*(url: string, key: string) {
   )
 })
 
-const run = Effect.gen(function*() {
+/** The main job on real input, in folders of its own that are removed afterwards. */
+export const run = Effect.gen(function*() {
   const fs = yield* FileSystem.FileSystem
   const home = yield* fs.makeTempDirectoryScoped({ prefix: "devops-mcp-demo-" })
   const scratch = yield* fs.makeTempDirectoryScoped({ prefix: "devops-mcp-demo-repository-" })
@@ -194,9 +194,4 @@ const run = Effect.gen(function*() {
     duration: demoTimeout,
     orElse: () => Effect.fail(new DemoFailed({ detail: "it took too long" }))
   })
-)
-
-/** The main job on real input, in a folder of its own that is removed afterwards. */
-export const demo = Command.make("demo", {}, () => run).pipe(
-  Command.withDescription("Show the main job on real input, in under a minute")
 )

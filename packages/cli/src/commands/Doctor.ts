@@ -7,9 +7,9 @@ import * as Migrations from "@devops-mcp/database/Migrations"
 import { EmbeddingsLive } from "@devops-mcp/embeddings/EmbeddingsLive"
 import { StorageLive } from "@devops-mcp/storage/StorageLive"
 import { Console, Effect, Exit, FileSystem, Layer, Option } from "effect"
-import { Command } from "effect/cli"
 import { describe } from "../Failure.ts"
 import { runningInstance } from "../Instance.ts"
+import { checkSettings } from "../Settings.ts"
 
 interface Finding {
   readonly name: string
@@ -54,18 +54,18 @@ const line = ({ exit, name }: Finding) =>
     : `FAIL  ${name.padEnd(12)} ${describe(exit.cause).message}`
 
 /** Tries every dependency as it is configured and says what is wrong; fails when anything is. */
-export const doctor = Command.make("doctor", {}, () =>
-  Effect.gen(function*() {
-    const findings = yield* Effect.all([
-      check("node", Effect.succeed(process.version)),
-      check("database", database),
-      check("cache", built(CacheLive, "works")),
-      check("objects", built(StorageLive, "works")),
-      check("embeddings", embeddings),
-      check("tools", tools)
-    ])
-    yield* Console.log(findings.map(line).join("\n"))
-    const failures = findings.flatMap(({ exit }) => Exit.isFailure(exit) ? [exit.cause] : [])
-    const [worst] = failures.toSorted((a, b) => describe(b).exitCode - describe(a).exitCode)
-    if (worst !== undefined) return yield* Effect.failCause(worst)
-  })).pipe(Command.withDescription("Check the configuration and every dependency, and say how to mend them"))
+export const run = Effect.gen(function*() {
+  const findings = yield* Effect.all([
+    check("node", Effect.succeed(process.version)),
+    check("settings", Effect.as(checkSettings, "valid")),
+    check("database", database),
+    check("cache", built(CacheLive, "works")),
+    check("objects", built(StorageLive, "works")),
+    check("embeddings", embeddings),
+    check("tools", tools)
+  ])
+  yield* Console.log(findings.map(line).join("\n"))
+  const failures = findings.flatMap(({ exit }) => Exit.isFailure(exit) ? [exit.cause] : [])
+  const [worst] = failures.toSorted((a, b) => describe(b).exitCode - describe(a).exitCode)
+  if (worst !== undefined) return yield* Effect.failCause(worst)
+})

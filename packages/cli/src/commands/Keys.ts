@@ -1,11 +1,10 @@
 import { Api } from "@devops-mcp/contract/Api"
 import { ApiKeys } from "@devops-mcp/core/access/ApiKeys"
 import { DatabaseLive } from "@devops-mcp/database/Database"
-import { Role } from "@devops-mcp/domain/Principal"
+import type { Role } from "@devops-mcp/domain/Principal"
 import { Health } from "@devops-mcp/observability/Health"
 import { NodeCrypto } from "@effect/platform-node"
 import { Console, Effect, Layer, Option, Redacted } from "effect"
-import { Command, Flag } from "effect/cli"
 import { HttpClient, HttpClientRequest } from "effect/http"
 import { HttpApiClient } from "effect/http-api"
 import { localKey, runningInstance } from "../Instance.ts"
@@ -36,24 +35,12 @@ const inDatabase = Effect.fnUntraced(function*({ name, role }: NewKey) {
   )
 ))
 
-const create = Command.make(
-  "create",
-  {
-    role: Flag.Literals("role", Role.literals).pipe(Flag.withDescription("What the key may do")),
-    name: Flag.String("name").pipe(Flag.withDescription("What the key is for"))
-  },
-  (key) =>
-    Effect.gen(function*() {
-      // An instance on embedded stores has the home folder to itself, so it is asked instead.
-      const [url, credential] = [yield* runningInstance, yield* localKey]
-      const secret = Option.isSome(url) && Option.isSome(credential)
-        ? yield* overHttp(url.value, credential.value, key)
-        : yield* inDatabase(key)
-      yield* Console.log(secret)
-    })
-).pipe(Command.withDescription("Make an API key and print it once"))
-
-export const keys = Command.make("keys").pipe(
-  Command.withDescription("Manage API keys"),
-  Command.withSubcommands([create])
-)
+/** Makes a key and prints it, this once. */
+export const create = Effect.fnUntraced(function*(key: NewKey) {
+  // An instance on embedded stores has the home folder to itself, so it is asked instead.
+  const [url, credential] = [yield* runningInstance, yield* localKey]
+  const secret = Option.isSome(url) && Option.isSome(credential)
+    ? yield* overHttp(url.value, credential.value, key)
+    : yield* inDatabase(key)
+  yield* Console.log(secret)
+})

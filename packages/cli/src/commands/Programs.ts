@@ -7,7 +7,6 @@ import { proxyMcpStdio } from "@devops-mcp/mcp-server/McpStdioProxy"
 import { ToolRegistry } from "@devops-mcp/mcp-server/registry/ToolRegistry"
 import { WorkerProgram } from "@devops-mcp/worker/main"
 import { Config, Console, Effect, Layer, Option } from "effect"
-import { Command, Flag } from "effect/cli"
 import { HttpServer } from "effect/http"
 import { runningInstance } from "../Instance.ts"
 import { localUrl } from "./Start.ts"
@@ -21,16 +20,14 @@ const launch = <E, R>(name: string, program: Layer.Layer<HttpServer.HttpServer, 
     program
   ))
 
-export const api = Command.make("api", {}, () => launch("HTTP API", HttpApiProgram)).pipe(
-  Command.withDescription("Run the HTTP API")
-)
+export const api = launch("HTTP API", HttpApiProgram)
 
-export const worker = Command.make("worker", {}, () => launch("worker", WorkerProgram)).pipe(
-  Command.withDescription("Run the worker")
-)
+export const worker = launch("worker", WorkerProgram)
+
+export const mcp = launch("MCP server", McpProgram)
 
 /** Beside a running `start` the home folder is taken, so its instance is asked; without one this process opens it. */
-const stdio = Effect.gen(function*() {
+export const mcpOverStdio = Effect.gen(function*() {
   const configured = yield* Config.option(Config.String("DEVOPS_MCP_URL"))
   const url = Option.isSome(configured) ? configured : yield* runningInstance
   if (Option.isSome(url)) {
@@ -42,17 +39,3 @@ const stdio = Effect.gen(function*() {
   )
   yield* Effect.provide(serveMcpStdio(), alone)
 })
-
-export const mcp = Command.make(
-  "mcp",
-  {
-    stdio: Flag.Boolean("stdio").pipe(
-      Flag.withDescription("Speak over standard input and output, with the key in DEVOPS_MCP_API_KEY"),
-      Flag.withDefault(false)
-    )
-  },
-  Effect.fnUntraced(function*(flags) {
-    if (flags.stdio) yield* stdio
-    else yield* launch("MCP server", McpProgram)
-  })
-).pipe(Command.withDescription("Run the MCP server"))

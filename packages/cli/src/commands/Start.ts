@@ -1,5 +1,4 @@
 import { Clock, Console, Effect } from "effect"
-import { Command } from "effect/cli"
 import { HttpServer } from "effect/http"
 import { banner } from "../Banner.ts"
 import { announce } from "../Instance.ts"
@@ -9,7 +8,8 @@ import { FirstKey, StartProgram } from "../Start.ts"
 export const localUrl = (server: HttpServer.HttpServer["Service"]): string =>
   HttpServer.formatAddress(server.address).replace(/\/\/(0\.0\.0\.0|127\.0\.0\.1|\[::1?\])/, "//localhost")
 
-const run = Effect.gen(function*() {
+/** All three programs in one process, until it is told to stop. */
+export const run = Effect.gen(function*() {
   const startedAt = yield* Clock.currentTimeMillis
   const serving = Effect.gen(function*() {
     const url = localUrl(yield* HttpServer.HttpServer)
@@ -23,7 +23,3 @@ const run = Effect.gen(function*() {
     StartProgram({ gitRoots: [process.cwd()], onProgress: (message) => Console.error(`${message} …`) })
   ))
 })
-
-export const start = Command.make("start", {}, () => run).pipe(
-  Command.withDescription("Run the MCP server, the HTTP API and the worker in one process")
-)

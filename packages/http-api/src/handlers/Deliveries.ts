@@ -58,7 +58,7 @@ export const DeliveriesHandlers = HttpApiBuilder.group(
         }).pipe(
           Effect.tap(({ status }) => count(status)),
           Effect.tapError(({ code }) => count(code)),
-          Effect.tapDefect(() => count("unread"))
+          Effect.tapDefect(() => count("failed"))
         )
     })
   })

@@ -1,0 +1,199 @@
+import { scopesOf } from "@devops-mcp/core/Policy"
+import { type AdapterAction, type ToolAdapter, ToolAdapters, ToolFailure } from "@devops-mcp/core/ports/ToolAdapter"
+import { ToolRepository } from "@devops-mcp/core/ports/ToolRepository"
+import { Tools } from "@devops-mcp/core/tools/Tools"
+import { NotFound } from "@devops-mcp/domain/Errors"
+import { ApiKeyId, TenantId, ToolId } from "@devops-mcp/domain/Ids"
+import { type Principal, Role } from "@devops-mcp/domain/Principal"
+import type { Risk, Tool } from "@devops-mcp/domain/Tool"
+import { freshId } from "@devops-mcp/testing/Fixtures"
+import { NodeCrypto } from "@effect/platform-node"
+import { assert, layer } from "@effect/vitest"
+import { DateTime, Effect, Exit, Fiber, Layer } from "effect"
+import { TestClock } from "effect/testing"
+
+const tenantId = freshId(TenantId)
+const created = DateTime.makeUnsafe(0)
+
+const principalOf = (role: Role): Principal => ({
+  tenantId,
+  apiKeyId: freshId(ApiKeyId),
+  name: role,
+  role,
+  scopes: scopesOf(role)
+})
+
+const toolOf = (name: string, kind: string): Tool => ({
+  id: freshId(ToolId),
+  name,
+  kind,
+  config: { greeting: "hello" },
+  version: 1,
+  createdAt: created,
+  updatedAt: created
+})
+
+const actionOf = (name: string, risk: Risk, run: AdapterAction["run"]): AdapterAction => ({
+  name,
+  title: name,
+  description: name,
+  risk,
+  inputSchema: { type: "object" },
+  run
+})
+
+const failure = new ToolFailure({ code: "not_found", detail: "No such branch", retryable: false })
+
+const adapter: ToolAdapter = {
+  kind: "fake",
+  title: "Fake",
+  configSchema: { type: "object" },
+  checkConfig: (config) =>
+    "bad" in config
+      ? Effect.fail(new ToolFailure({ code: "invalid_arguments", detail: "'bad' is bad", retryable: false }))
+      : Effect.void,
+  actions: [
+    actionOf("look", "read", (config, input) => Effect.succeed({ config, input })),
+    actionOf("change", "write", () => Effect.delay(Effect.succeed({ changed: true }), "3 seconds")),
+    actionOf("remove", "destructive", () => Effect.die(new Error("ran without a confirmation"))),
+    actionOf("fail", "read", () => Effect.fail(failure)),
+    actionOf("hang", "read", () => Effect.never),
+    actionOf("break", "read", () => Effect.die(new Error("a bug")))
+  ],
+  health: () => Effect.void
+}
+
+const stored = [toolOf("zeta", "fake"), toolOf("alpha", "fake"), toolOf("orphan", "gone")]
+
+const Repository = Layer.mock(ToolRepository, {
+  get: (_, name) =>
+    Effect.fromUndefinedOr(stored.find((tool) => tool.name === name)).pipe(
+      Effect.mapError(() => new NotFound({ resource: "tool", id: name }))
+    ),
+  list: () => Effect.succeed({ items: stored, nextCursor: null }),
+  create: (_, tool) => Effect.succeed(tool),
+  update: (_, name, config) => Effect.succeed({ ...toolOf(name, "fake"), config, version: 2 })
+})
+
+const TestLayer = Tools.layer.pipe(
+  Layer.provide([Repository, Layer.succeed(ToolAdapters, new Map([["fake", adapter]])), NodeCrypto.layer])
+)
+
+const execute = (role: Role, action: string, tool = "alpha") =>
+  Effect.flatMap(Tools, (tools) => tools.execute(principalOf(role), tool, action, { name: "x" }))
+
+layer(TestLayer)("Tools", (it) => {
+  it.effect("runs an action with the instance's config and the caller's input", () =>
+    Effect.gen(function* () {
+      assert.deepStrictEqual(yield* execute("viewer", "look"), {
+        result: { config: { greeting: "hello" }, input: { name: "x" } },
+        isError: false,
+        durationMs: 0
+      })
+    })
+  )
+
+  it.effect("tells how long it took", () =>
+    Effect.gen(function* () {
+      const fiber = yield* Effect.forkChild(execute("agent", "change"))
+      yield* TestClock.adjust("3 seconds")
+      assert.deepStrictEqual(yield* Fiber.join(fiber), { result: { changed: true }, isError: false, durationMs: 3000 })
+    })
+  )
+
+  it.effect("asks for the permission of the action's risk", () =>
+    Effect.gen(function* () {
+      const missing = (role: Role, action: string) =>
+        Effect.map(Effect.flip(execute(role, action)), (error) =>
+          "requiredScope" in error ? error.requiredScope : error
+        )
+      assert.strictEqual(yield* missing("viewer", "change"), "tools:execute")
+      assert.strictEqual(yield* missing("viewer", "remove"), "tools:destroy")
+      assert.strictEqual(yield* missing("agent", "remove"), "tools:destroy")
+    })
+  )
+
+  it.effect("refuses destructive actions, which cannot be confirmed yet, to everybody", () =>
+    Effect.forEach(
+      ["operator", "admin", "platform"] as const,
+      Effect.fnUntraced(function* (role) {
+        const refused = yield* Effect.flip(execute(role, "remove"))
+        assert.strictEqual(refused._tag, "@devops-mcp/domain/Errors/InvalidInput")
+      })
+    )
+  )
+
+  it.effect("knows neither other actions, nor other tools, nor kinds that this deployment lacks", () =>
+    Effect.gen(function* () {
+      for (const run of [
+        execute("platform", "dance"),
+        execute("platform", "look", "beta"),
+        execute("platform", "look", "orphan")
+      ]) {
+        assert.strictEqual((yield* Effect.flip(run))._tag, "@devops-mcp/domain/Errors/NotFound")
+      }
+    })
+  )
+
+  it.effect("gives what the tool refuses as a result that says so", () =>
+    Effect.gen(function* () {
+      assert.deepStrictEqual(yield* execute("viewer", "fail"), {
+        result: { error: { code: "not_found", detail: "No such branch", retryable: false } },
+        isError: true,
+        durationMs: 0
+      })
+    })
+  )
+
+  it.effect("gives up an action after a minute", () =>
+    Effect.gen(function* () {
+      const fiber = yield* Effect.forkChild(execute("viewer", "hang"))
+      yield* TestClock.adjust("59 seconds")
+      assert.isUndefined(fiber.pollUnsafe())
+      yield* TestClock.adjust("1 second")
+      const { durationMs, isError, result } = yield* Fiber.join(fiber)
+      assert.deepStrictEqual([isError, durationMs], [true, 60_000])
+      assert.deepStrictEqual(result, { error: { code: "timeout", detail: "The tool took too long", retryable: true } })
+    })
+  )
+
+  it.effect("does not pass a bug off as an answer of the tool", () =>
+    Effect.gen(function* () {
+      assert.isTrue(Exit.hasDies(yield* Effect.exit(execute("viewer", "break"))))
+    })
+  )
+
+  it.effect("lists what the caller may run, by tool", () =>
+    Effect.gen(function* () {
+      const tools = yield* Tools
+      const names = (role: Role) =>
+        Effect.map(tools.catalogue(principalOf(role)), (entries) =>
+          entries.map(({ action, tool }) => `${tool.name}.${action.name}`)
+        )
+      const reads = ["look", "fail", "hang", "break"]
+      assert.deepStrictEqual(
+        yield* names("viewer"),
+        ["alpha", "zeta"].flatMap((tool) => reads.map((name) => `${tool}.${name}`))
+      )
+      assert.include(yield* names("agent"), "alpha.change")
+      assert.notInclude(yield* names("agent"), "alpha.remove")
+      assert.include(yield* names("operator"), "alpha.remove")
+    })
+  )
+
+  it.effect("checks the kind and the config before it stores a tool", () =>
+    Effect.gen(function* () {
+      const tools = yield* Tools
+      const pointer = (attempt: Effect.Effect<Tool, { readonly _tag: string }>) =>
+        Effect.map(Effect.flip(attempt), (error) => ("pointer" in error ? error.pointer : error._tag))
+      assert.strictEqual(yield* pointer(tools.create(tenantId, { name: "a", kind: "nothing" })), "/kind")
+      assert.strictEqual(
+        yield* pointer(tools.create(tenantId, { name: "a", kind: "fake", config: { bad: 1 } })),
+        "/config"
+      )
+      assert.strictEqual(yield* pointer(tools.update(tenantId, "alpha", { bad: 1 })), "/config")
+      assert.deepStrictEqual((yield* tools.create(tenantId, { name: "a", kind: "fake" })).config, {})
+      assert.strictEqual((yield* tools.update(tenantId, "alpha", {})).version, 2)
+    })
+  )
+})
