@@ -27,10 +27,9 @@ export default Effect.gen(function*() {
       event_type text not null,
       payload jsonb not null,
       received_at timestamptz not null,
-      unique (webhook_id, external_id),
+      unique (tenant_id, webhook_id, external_id),
       foreign key (tenant_id, webhook_id) references webhooks (tenant_id, id) on delete cascade
     )`
-  yield* sql`create index deliveries_webhook on deliveries (tenant_id, webhook_id)`
   yield* isolate("deliveries", ["select", "insert"])
 
   // Partitioned by our own clock, so that no sender decides where a row goes.

@@ -66,10 +66,10 @@ const adapter: ToolAdapter = {
 const stored = [toolOf("zeta", "fake"), toolOf("alpha", "fake"), toolOf("orphan", "gone")]
 
 const Repository = Layer.mock(ToolRepository, {
-  get: (_, name) =>
-    Effect.fromUndefinedOr(stored.find((tool) => tool.name === name)).pipe(
-      Effect.mapError(() => new NotFound({ resource: "tool", id: name }))
-    ),
+  get: (_, name) => {
+    const found = stored.find((tool) => tool.name === name)
+    return found === undefined ? Effect.fail(new NotFound({ resource: "tool", id: name })) : Effect.succeed(found)
+  },
   list: () => Effect.succeed({ items: stored, nextCursor: null }),
   create: (_, tool) => Effect.succeed(tool),
   update: (_, name, config) => Effect.succeed({ ...toolOf(name, "fake"), config, version: 2 })

@@ -20,7 +20,7 @@ export const decodeRows = <S extends Schema.Decoder<unknown>>(schema: S) => {
 }
 
 /** PostgreSQL keeps neither NUL nor half a surrogate pair, and outsiders send both: they become U+FFFD. */
-const storable = (text: string): string => text.toWellFormed().replaceAll("\0", "\uFFFD")
+export const storable = (text: string): string => text.toWellFormed().replaceAll("\0", "\uFFFD")
 
 const storableJson = (value: unknown): unknown => {
   if (typeof value === "string") return storable(value)
@@ -31,7 +31,9 @@ const storableJson = (value: unknown): unknown => {
 }
 
 /** Any JSON value, scalars too, for a JSONB column. The only place where JSONB is made. */
-export const toJsonb = (value: unknown): PgTypes.Parameter => PgTypes.jsonb(storableJson(value))
+export const toJsonb = (value: unknown): PgTypes.Parameter | string =>
+  // The driver takes null for SQL's, which is the absence of a value.
+  value === null ? "null" : PgTypes.jsonb(storableJson(value))
 
 /** Columns to write for a value: scalars as they are, objects and arrays as JSONB. */
 export const toRow = <S extends Schema.Encoder<unknown>>(schema: S) => {

@@ -7,8 +7,12 @@ export const Timestamp = Schema.DateTimeUtcFromString
 export const Name = Schema.String.check(Schema.isBetweenLength(1, 200))
 
 /** Free JSON that callers attach to a thing; at most 100 keys of at most 200 characters. */
-export const Metadata = Schema.Record(Schema.String.check(Schema.isMaxLength(200)), Schema.Json).check(
-  Schema.isMaxProperties(100)
+export const Metadata = Schema.Record(Schema.String, Schema.Json).check(
+  Schema.isMaxProperties(100),
+  // Checked here and not on the key, where a longer one would be dropped without a word.
+  Schema.makeFilter((metadata) => Object.keys(metadata).every((key) => key.length <= 200), {
+    expected: "keys of at most 200 characters"
+  })
 )
 export type Metadata = typeof Metadata.Type
 

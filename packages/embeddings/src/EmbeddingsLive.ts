@@ -7,10 +7,11 @@ import * as LocalEmbedder from "./LocalEmbedder.ts"
 import * as OpenAiEmbedder from "./OpenAiEmbedder.ts"
 import * as TokenCounterLive from "./TokenCounter.ts"
 
-const provider = Config.Literals(["local", "openai"], "EMBEDDING_PROVIDER").pipe(Config.withDefault("local"))
+/** Whose vectors. */
+export const embeddingProvider = Config.Literals(["local", "openai"], "EMBEDDING_PROVIDER").pipe(Config.withDefault("local"))
 
 const embedder = Layer.unwrap(
-  Effect.map(provider, (provider) => (provider === "openai" ? OpenAiEmbedder.layer : LocalEmbedder.layer))
+  Effect.map(embeddingProvider, (provider) => (provider === "openai" ? OpenAiEmbedder.layer : LocalEmbedder.layer))
 )
 
 /** Everything that turns text into passages, tokens and vectors; `EMBEDDING_PROVIDER` says whose vectors. */

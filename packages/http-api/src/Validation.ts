@@ -1,10 +1,10 @@
+import { maxBodyBytes } from "@devops-mcp/infrastructure/Settings"
 import { NotFound, PayloadTooLarge, type ProblemDetail, UnsupportedMediaType } from "@devops-mcp/contract/Problems"
 import { Validation } from "@devops-mcp/contract/Validation"
 import { RequestId } from "@devops-mcp/observability/RequestContext"
 import { Array as Arr, ByteSize, Cause, Effect, Layer, SchemaIssue } from "effect"
 import { HttpIncomingMessage, HttpServerError } from "effect/http"
 import { HttpApiError } from "effect/http-api"
-import { bodyLimit } from "./BodyLimit.ts"
 import { badRequest, internalError } from "./Problems.ts"
 
 /** Faults shown of one request; a thousand wrong items need not be listed to be mended. */
@@ -59,7 +59,7 @@ const readError = (cause: Cause.Cause<unknown>) =>
 export const ValidationLive = Layer.effect(
   Validation,
   Effect.gen(function* () {
-    const limit = yield* bodyLimit
+    const limit = yield* maxBodyBytes
 
     const tooLarge = (requestId: string) =>
       new PayloadTooLarge({

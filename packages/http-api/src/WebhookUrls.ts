@@ -1,9 +1,7 @@
 import type { Webhook } from "@devops-mcp/domain/Webhook"
-import { Config, Effect, Option } from "effect"
+import { publicUrl } from "@devops-mcp/infrastructure/Settings"
+import { Effect, Option } from "effect"
 import { HttpServerRequest } from "effect/http"
-
-/** `PUBLIC_URL`: how the outside reaches us, when a proxy stands in between. */
-const publicUrl = Config.option(Config.URL("PUBLIC_URL"))
 
 /** Gives webhooks the address that tools post to: under `PUBLIC_URL`, else under the host that the caller used. */
 export const makeWithUrl = Effect.gen(function* () {

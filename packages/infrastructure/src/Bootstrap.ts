@@ -1,17 +1,6 @@
-import { ApiKeySecret } from "@devops-mcp/core/access/ApiKeySecret"
 import { Bootstrap } from "@devops-mcp/core/access/Bootstrap"
-import { Config, Effect, Layer, Option, Redacted, Schema } from "effect"
-
-const bootstrapKey = Config.option(
-  Config.schema(
-    Schema.RedactedFromValue(
-      Schema.String.check(
-        Schema.makeFilter(Schema.is(ApiKeySecret), { expected: "'dmk_' and 32 to 200 characters of A-Z, a-z, 0-9, _ and -" })
-      )
-    ),
-    "DEVOPS_MCP_BOOTSTRAP_API_KEY"
-  )
-)
+import { Effect, Layer, Option, Redacted } from "effect"
+import { bootstrapKey } from "./Settings.ts"
 
 /** Has the key of `DEVOPS_MCP_BOOTSTRAP_API_KEY` work; answers whether there is one. */
 export const useBootstrapKey = Effect.gen(function*() {

@@ -1,7 +1,7 @@
 import { InternalError, NotFound } from "@devops-mcp/contract/Problems"
 import { httpServerRequestDuration } from "@devops-mcp/observability/Metrics"
 import { RequestId } from "@devops-mcp/observability/RequestContext"
-import { Cause, Clock, Config, Effect, Exit, Metric, Option, Schema, type Scope, Tracer } from "effect"
+import { Cause, Clock, Effect, Exit, Metric, Option, type Scope, Tracer } from "effect"
 import { SecureRandom } from "effect/crypto"
 import {
   HttpMiddleware,
@@ -12,6 +12,7 @@ import {
   HttpServerResponse,
   HttpTraceContext
 } from "effect/http"
+import { corsOrigins } from "./Settings.ts"
 
 type App<E> = Effect.Effect<HttpServerResponse.HttpServerResponse, E, HttpServerRequest.HttpServerRequest | Scope.Scope>
 
@@ -88,12 +89,6 @@ const withHeaders = (requestId: string) =>
         response.headers["content-security-policy"] ?? "default-src 'none'; frame-ancestors 'none'"
     })
   })
-
-/** `CORS_ORIGINS`: the web pages that may use this server; none when absent. */
-const corsOrigins = Config.Array(Schema.String, "CORS_ORIGINS").pipe(
-  Config.withDefault<ReadonlyArray<string>>([]),
-  Config.map((origins) => origins.map((origin) => origin.trim()).filter((origin) => origin !== ""))
-)
 
 const crossOrigin = (origins: ReadonlyArray<string>) => {
   if (origins.length === 0) return (app: App<never>) => app

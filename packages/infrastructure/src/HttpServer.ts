@@ -1,9 +1,10 @@
 import { drainTimeout } from "@devops-mcp/resilience/Policies"
 import { NodeHttpServer } from "@effect/platform-node"
-import { Config, Duration, Effect, Layer, Schema } from "effect"
+import { Duration, Effect, Layer, Schema } from "effect"
 import { HttpRouter, HttpServer } from "effect/http"
 import { createServer } from "node:http"
 import { makeEdge } from "./HttpEdge.ts"
+import { listenAddress } from "./Settings.ts"
 
 const reasons: Readonly<Record<string, string>> = {
   EADDRINUSE: "the port is taken",
@@ -30,13 +31,6 @@ export class ListenError extends Schema.TaggedError<ListenError>()(
   }
 }
 
-const address = Config.all({
-  host: Config.NonEmptyString("HOST").pipe(Config.withDefault("127.0.0.1")),
-  port: Config.schema(Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 65_535 })), "PORT").pipe(
-    Config.withDefault(8080)
-  )
-})
-
 /** What a client may take of a connection before it has sent a whole request. */
 const limits = {
   maxHeaderSize: 16 * 1024,
@@ -47,7 +41,7 @@ const limits = {
 }
 
 const listen = Effect.gen(function* () {
-  const { host, port } = yield* address
+  const { host, port } = yield* listenAddress
   const node = createServer(limits)
   // Node closes idle connections when it stops to listen, and would keep alive the ones that were busy then.
   node.on("request", (_request, response) => {

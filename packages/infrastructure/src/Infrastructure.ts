@@ -9,17 +9,13 @@ import { Health } from "@devops-mcp/observability/Health"
 import { PostgresJobQueue } from "@devops-mcp/queue/PostgresJobQueue"
 import { StorageLive } from "@devops-mcp/storage/StorageLive"
 import { NodeCrypto, NodeServices } from "@effect/platform-node"
-import { Config, Effect, Layer, Option, Schema } from "effect"
+import { Effect, Layer, Option } from "effect"
+import { queueDriver, SettingsLive } from "./Settings.ts"
 
 export interface InfrastructureOptions extends DatabaseOptions {
   /** What the git tool may read when `GIT_ROOTS` is absent. */
   readonly gitRoots: ReadonlyArray<string>
 }
-
-const queueDriver = Config.schema(
-  Schema.Literal("postgres").annotate({ expected: "'postgres', the one driver of this version" }),
-  "QUEUE_DRIVER"
-).pipe(Config.withDefault("postgres"))
 
 /** An embedded database has one process at a time, so what an earlier one held is free. */
 const JobQueueLive = Layer.unwrap(Effect.gen(function*() {
@@ -39,5 +35,6 @@ export const InfrastructureLive = ({ gitRoots, ...database }: InfrastructureOpti
       WebhookAdaptersLive
     )),
     Layer.provideMerge(DatabaseLive(database)),
-    Layer.provideMerge(Layer.mergeAll(Health.layer, NodeCrypto.layer, NodeServices.layer))
+    Layer.provideMerge(Layer.mergeAll(Health.layer, NodeCrypto.layer, NodeServices.layer)),
+    Layer.provideMerge(SettingsLive)
   )

@@ -1,8 +1,9 @@
 import { credentialOf } from "@devops-mcp/core/access/Credential"
 import { Authentication } from "@devops-mcp/core/access/Authentication"
+import { maxBodyBytes } from "@devops-mcp/infrastructure/Settings"
 import { RequestId } from "@devops-mcp/observability/RequestContext"
 import { createMcpHandler } from "@modelcontextprotocol/server"
-import { ByteSize, Config, Duration, Effect, Option, Result, Schema } from "effect"
+import { ByteSize, Duration, Effect, Option, Result, Schema } from "effect"
 import { HttpIncomingMessage, HttpRouter, HttpServerRequest, HttpServerResponse } from "effect/http"
 import { Caller } from "./edge/Caller.ts"
 import { guardConfig, refusalOf } from "./edge/Guards.ts"
@@ -14,12 +15,6 @@ const bodyTimeout = Duration.seconds(30)
 
 /** How long clients should wait before they ask again when the database does not answer. */
 const retryAfterSeconds = 1
-
-/** How large a request's body may be: `MAX_BODY_BYTES`, 4 MiB when absent, 1 GiB at most. */
-const maxBodyBytes = Config.schema(
-  Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: 2 ** 30 })),
-  "MAX_BODY_BYTES"
-).pipe(Config.withDefault(4 * 2 ** 20), Config.map(ByteSize.bytes))
 
 const parseJson = Schema.decodeUnknownResult(Schema.fromJsonString(Schema.Unknown))
 

@@ -1,14 +1,10 @@
 import type { Job } from "@devops-mcp/contract/Jobs"
 import { Ingest } from "@devops-mcp/core/ingest/Ingest"
 import { type JobMetadata, JobQueue } from "@devops-mcp/core/ports/JobQueue"
+import { workerConcurrency } from "@devops-mcp/infrastructure/Settings"
 import { queueDepth, queueOldestAge } from "@devops-mcp/observability/Metrics"
 import { drainTimeout, queueRetry, queueSampling } from "@devops-mcp/resilience/Policies"
-import { Config, Deferred, Effect, FiberSet, Layer, Metric, Schema } from "effect"
-
-const concurrency = Config.schema(
-  Schema.NumberFromString.check(Schema.isInt(), Schema.isBetween({ minimum: 1, maximum: 256 })),
-  "WORKER_CONCURRENCY"
-).pipe(Config.withDefault(16))
+import { Deferred, Effect, FiberSet, Layer, Metric } from "effect"
 
 /** Publishes how much work waits, so that operators and autoscalers see it. */
 const sampleQueue = Effect.gen(function*() {
@@ -41,8 +37,9 @@ export const WorkerLive = Layer.effectDiscard(Effect.gen(function*() {
     Effect.forever
   )
 
+  const limit = yield* workerConcurrency
   const fibers = yield* FiberSet.make()
-  for (let index = 0; index < (yield* concurrency); index++) yield* FiberSet.run(fibers, work)
+  for (let index = 0; index < limit; index++) yield* FiberSet.run(fibers, work)
   yield* FiberSet.run(fibers, Effect.schedule(sampleQueue, queueSampling))
   yield* Effect.addFinalizer(() => Deferred.succeed(stopping, undefined))
 }))

@@ -9,7 +9,7 @@ import { StorageLive } from "@devops-mcp/storage/StorageLive"
 import { Console, Effect, Exit, FileSystem, Layer, Option } from "effect"
 import { describe } from "../Failure.ts"
 import { runningInstance } from "../Instance.ts"
-import { checkSettings } from "../Settings.ts"
+import { checkSettings } from "@devops-mcp/infrastructure/Settings"
 
 interface Finding {
   readonly name: string

@@ -2,7 +2,7 @@ import { type AuditEntry, type AuditOutcome } from "@devops-mcp/domain/Audit"
 import { AuditId } from "@devops-mcp/domain/Ids"
 import type { Principal } from "@devops-mcp/domain/Principal"
 import { auditRetry } from "@devops-mcp/resilience/Policies"
-import { Context, DateTime, Effect, Layer, Queue } from "effect"
+import { Array, Context, DateTime, Effect, Layer, Queue } from "effect"
 import { makeNewId } from "../NewId.ts"
 import { AuditRepository } from "../ports/AuditRepository.ts"
 
@@ -19,6 +19,14 @@ export interface Act {
 /** Acts that wait to be written; beyond it callers wait, so none is dropped. */
 const backlog = 10_000
 
+/** Rows in one statement: its parameters are numbered with 16 bits, and a row takes nine of them. */
+const longestBatch = 500
+
+interface Row {
+  readonly tenantId: Principal["tenantId"]
+  readonly entry: AuditEntry
+}
+
 /**
  * Puts every act on record. Rows are written in batches behind the answer, so that the record costs a caller no
  * round trip; at shutdown the rest is written before the program ends.
@@ -31,18 +39,20 @@ export class Audit extends Context.Service<Audit, {
     Effect.gen(function*() {
       const repository = yield* AuditRepository
       const newId = yield* makeNewId
-      const queue = yield* Queue.bounded<{ readonly tenantId: Principal["tenantId"]; readonly entry: AuditEntry }>(backlog)
+      const queue = yield* Queue.bounded<Row>(backlog)
 
-      const write = (batch: ReadonlyArray<{ readonly tenantId: Principal["tenantId"]; readonly entry: AuditEntry }>) =>
-        batch.length === 0 ? Effect.void : repository.append(batch).pipe(
+      const write = (batch: ReadonlyArray<Row>) =>
+        repository.append(batch).pipe(
           Effect.retry(auditRetry),
           Effect.catch((error) => Effect.logError("Audit rows were lost", error, { rows: batch.length }))
         )
 
-      yield* Effect.addFinalizer(() => Effect.flatMap(Queue.clear(queue), write))
+      yield* Effect.addFinalizer(() =>
+        Effect.flatMap(Queue.clear(queue), (rest) =>
+          Effect.forEach(Array.chunksOf(rest, longestBatch), write, { discard: true })))
       yield* Effect.forkScoped(Effect.forever(
         // Taken and written without interruption in between, so that a shutdown cannot lose a batch.
-        Effect.uninterruptibleMask((restore) => Effect.flatMap(restore(Queue.takeAll(queue)), write))
+        Effect.uninterruptibleMask((restore) => Effect.flatMap(restore(Queue.takeBetween(queue, 1, longestBatch)), write))
       ))
 
       const record = Effect.fn("Audit.record")(function*({ principal, ...act }: Act) {

@@ -10,7 +10,7 @@ import { Tenant } from "@devops-mcp/domain/Tenant"
 import { Array, DateTime, Effect, Layer, Option, Schema } from "effect"
 import { SqlClient } from "effect/sql"
 import { cursorsOf, uuidKey } from "../Cursors.ts"
-import { decodeRows, toRow } from "../Rows.ts"
+import { decodeRows, storable, toRow } from "../Rows.ts"
 import { Tenancy } from "../Tenancy.ts"
 import { makeTable } from "./Tables.ts"
 
@@ -162,7 +162,7 @@ export const IdempotencyRepositoryLive = Layer.effect(
           Effect.map(
             sql`
               insert into idempotency (tenant_id, key, claimed_at)
-              values (${tenantId}, ${key}, ${DateTime.toDateUtc(now)}) on conflict do nothing returning key`,
+              values (${tenantId}, ${storable(key)}, ${DateTime.toDateUtc(now)}) on conflict do nothing returning key`,
             (rows) => rows.length > 0
           )
         )

@@ -4,7 +4,7 @@ import { StaleVersion } from "@devops-mcp/domain/Errors"
 import type { ContextId, TenantId } from "@devops-mcp/domain/Ids"
 import { Array, DateTime, Effect, Layer, Schema, Struct } from "effect"
 import { cursorsOf } from "../Cursors.ts"
-import { decodeRows, toRow } from "../Rows.ts"
+import { decodeRows, storable, toRow } from "../Rows.ts"
 import { makeTable } from "./Tables.ts"
 
 const NewContextRow = AgentContext.mapFields(Struct.omit(["tokenCount", "itemCount", "version"]))
@@ -18,7 +18,7 @@ const patchRow = toRow(AgentContext.mapFields((fields) => ({
 })))
 
 /** Makes LIKE's wildcards ordinary characters. */
-const literalPattern = (text: string) => `%${text.replaceAll(/[\\%_]/g, "\\$&")}%`
+const literalPattern = (text: string) => `%${storable(text).replaceAll(/[\\%_]/g, "\\$&")}%`
 
 export const ContextRepositoryLive = Layer.effect(
   ContextRepository,
@@ -86,8 +86,8 @@ export const ContextRepositoryLive = Layer.effect(
         ),
       list: (tenantId, filter) =>
         list(tenantId, filter, [
-          ...(filter.agentId === undefined ? [] : [sql`agent_id = ${filter.agentId}`]),
-          ...(filter.sessionId === undefined ? [] : [sql`session_id = ${filter.sessionId}`]),
+          ...(filter.agentId === undefined ? [] : [sql`agent_id = ${storable(filter.agentId)}`]),
+          ...(filter.sessionId === undefined ? [] : [sql`session_id = ${storable(filter.sessionId)}`]),
           ...(filter.q === undefined
             ? []
             : [sql`(name ilike ${literalPattern(filter.q)} or description ilike ${literalPattern(filter.q)})`])

@@ -1,7 +1,7 @@
 import { EventRepository } from "@devops-mcp/core/ports/EventRepository"
 import { Event } from "@devops-mcp/domain/Event"
 import { DateTime, Effect, Layer } from "effect"
-import { toRow } from "../Rows.ts"
+import { storable, toRow } from "../Rows.ts"
 import { makeTable } from "./Tables.ts"
 
 export const EventRepositoryLive = Layer.effect(
@@ -34,8 +34,8 @@ export const EventRepositoryLive = Layer.effect(
       list: (tenantId, filter) =>
         list(tenantId, filter, [
           ...(filter.source === undefined ? [] : [sql`source = ${filter.source}`]),
-          ...(filter.type === undefined ? [] : [sql`type = ${filter.type}`]),
-          ...(filter.repository === undefined ? [] : [sql`repository = ${filter.repository}`]),
+          ...(filter.type === undefined ? [] : [sql`type = ${storable(filter.type)}`]),
+          ...(filter.repository === undefined ? [] : [sql`repository = ${storable(filter.repository)}`]),
           ...(filter.since === undefined ? [] : [sql`occurred_at >= ${DateTime.toDateUtc(filter.since)}`]),
           ...(filter.until === undefined ? [] : [sql`occurred_at < ${DateTime.toDateUtc(filter.until)}`])
         ])

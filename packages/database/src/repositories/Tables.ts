@@ -6,7 +6,7 @@ import type { Page, PageRequest } from "@devops-mcp/domain/Page"
 import { Effect, type Schema } from "effect"
 import { SqlClient, type Statement } from "effect/sql"
 import { cursorsOf, uuidKey } from "../Cursors.ts"
-import { decodeRows } from "../Rows.ts"
+import { decodeRows, storable } from "../Rows.ts"
 import { Tenancy } from "../Tenancy.ts"
 
 export interface TableOptions<S> {
@@ -34,7 +34,7 @@ export const makeTable = Effect.fnUntraced(function*<S extends Schema.Decoder<un
       row === undefined ? Effect.fail(missing(id)) : Effect.succeed(row))
 
   const get = (tenantId: TenantId, id: string): Effect.Effect<S["Type"], NotFound | StoreError> =>
-    tenancy.run(tenantId, `${table}.get`, one(id, sql`select * from ${sql(table)} where ${sql(key)} = ${id}`))
+    tenancy.run(tenantId, `${table}.get`, one(id, sql`select * from ${sql(table)} where ${sql(key)} = ${storable(id)}`))
 
   const list = (
     tenantId: TenantId,
@@ -58,7 +58,7 @@ export const makeTable = Effect.fnUntraced(function*<S extends Schema.Decoder<un
     tenancy.run(
       tenantId,
       `${table}.delete`,
-      Effect.flatMap(sql`delete from ${sql(table)} where ${sql(key)} = ${id} returning id`, (rows) =>
+      Effect.flatMap(sql`delete from ${sql(table)} where ${sql(key)} = ${storable(id)} returning id`, (rows) =>
         rows.length === 0 ? Effect.fail(missing(id)) : Effect.void)
     )
 

@@ -2,7 +2,7 @@ import { ToolRepository } from "@devops-mcp/core/ports/ToolRepository"
 import { Conflict, StaleVersion } from "@devops-mcp/domain/Errors"
 import { Tool } from "@devops-mcp/domain/Tool"
 import { DateTime, Effect, Layer } from "effect"
-import { toJsonb, toRow } from "../Rows.ts"
+import { storable, toJsonb, toRow } from "../Rows.ts"
 import { makeTable } from "./Tables.ts"
 
 export const ToolRepositoryLive = Layer.effect(
@@ -40,10 +40,10 @@ export const ToolRepositoryLive = Layer.effect(
             const unchanged = version === undefined ? sql`` : sql`and version = ${version}`
             const rows = yield* sql`
               update tools set config = ${toJsonb(config)}, version = version + 1, updated_at = ${DateTime.toDateUtc(now)}
-              where name = ${name} ${unchanged} returning *`
+              where name = ${storable(name)} ${unchanged} returning *`
             const [tool] = yield* decode(rows)
             if (tool !== undefined) return tool
-            const found = yield* sql`select 1 from tools where name = ${name}`
+            const found = yield* sql`select 1 from tools where name = ${storable(name)}`
             return yield* found.length === 0 ? missing(name) : new StaleVersion({ resource: "tool", id: name })
           })
         )

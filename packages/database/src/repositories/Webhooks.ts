@@ -3,7 +3,7 @@ import { NotFound } from "@devops-mcp/domain/Errors"
 import { DeliveryId, TenantId, type WebhookId } from "@devops-mcp/domain/Ids"
 import { Delivery, Webhook } from "@devops-mcp/domain/Webhook"
 import { Effect, Layer, Redacted, Schema } from "effect"
-import { decodeRows, toJsonb, toRow } from "../Rows.ts"
+import { decodeRows, storable, toJsonb, toRow } from "../Rows.ts"
 import { Tenancy } from "../Tenancy.ts"
 import { makeTable } from "./Tables.ts"
 
@@ -13,6 +13,12 @@ const Target = Schema.Struct({
   secret: Schema.RedactedFromValue(Schema.String)
 })
 
+/** JSON's null is a payload too; a row shows it as an absent column. */
+const DeliveryRow = Delivery.mapFields((fields) => ({
+  ...fields,
+  payload: fields.payload.pipe(Schema.withDecodingDefaultKey(Effect.succeed(null)))
+}))
+
 const AcceptedRow = Schema.Struct({ id: DeliveryId })
 
 export const WebhookRepositoryLive = Layer.effect(
@@ -20,7 +26,7 @@ export const WebhookRepositoryLive = Layer.effect(
   Effect.gen(function*() {
     const tenancy = yield* Tenancy
     const webhooks = yield* makeTable({ table: "webhooks", resource: "webhook", schema: Webhook, key: "id" })
-    const deliveries = yield* makeTable({ table: "deliveries", resource: "delivery", schema: Delivery, key: "id" })
+    const deliveries = yield* makeTable({ table: "deliveries", resource: "delivery", schema: DeliveryRow, key: "id" })
     const { sql } = webhooks
     const decodeTarget = decodeRows(Target)
     const decodeAccepted = decodeRows(AcceptedRow)
@@ -62,12 +68,12 @@ export const WebhookRepositoryLive = Layer.effect(
             const columns = { ...row, payload: toJsonb(delivery.payload) }
             const inserted = yield* sql`
               insert into deliveries ${sql.insert({ ...columns, tenantId })}
-              on conflict (webhook_id, external_id) do nothing returning id`
+              on conflict (tenant_id, webhook_id, external_id) do nothing returning id`
             if (inserted.length > 0) return { deliveryId: delivery.id, duplicate: false }
             const [first] = yield* decodeAccepted(
               yield* sql`
                 select id from deliveries
-                where webhook_id = ${delivery.webhookId} and external_id = ${delivery.externalId}`
+                where webhook_id = ${delivery.webhookId} and external_id = ${storable(delivery.externalId)}`
             )
             return { deliveryId: first?.id ?? delivery.id, duplicate: true }
           })

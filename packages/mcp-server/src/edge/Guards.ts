@@ -1,4 +1,5 @@
-import { Config, Result, Schema } from "effect"
+import { corsOrigins } from "@devops-mcp/infrastructure/Settings"
+import { Config, Result } from "effect"
 
 /** Names of this machine itself; IPv6 as in URLs. */
 const loopbackNames = new Set(["localhost", "127.0.0.1", "[::1]"])
@@ -13,10 +14,7 @@ export const guardConfig = Config.all({
     Config.withDefault("127.0.0.1"),
     Config.map((host) => loopbackHosts.has(host))
   ),
-  origins: Config.Array(Schema.String, "CORS_ORIGINS").pipe(
-    Config.withDefault<ReadonlyArray<string>>([]),
-    Config.map((origins) => new Set(origins.map((origin) => origin.trim())))
-  )
+  origins: Config.map(corsOrigins, (origins) => new Set(origins))
 })
 
 export interface GuardRules {

@@ -1,0 +1,96 @@
+import { WebhookAdaptersLive } from "@devops-mcp/adapters/WebhookAdapters"
+import { CoreLive } from "@devops-mcp/core/Core"
+import { scopesOf } from "@devops-mcp/core/Policy"
+import { Chunker } from "@devops-mcp/core/ports/Chunker"
+import { Embedder, EmbedderError } from "@devops-mcp/core/ports/Embedder"
+import { ToolAdapters } from "@devops-mcp/core/ports/ToolAdapter"
+import { RepositoriesLive } from "@devops-mcp/database/Database"
+import { ApiKeyId, type TenantId } from "@devops-mcp/domain/Ids"
+import type { Principal, Role } from "@devops-mcp/domain/Principal"
+import * as TokenCounter from "@devops-mcp/embeddings/TokenCounter"
+import { PostgresJobQueue } from "@devops-mcp/queue/PostgresJobQueue"
+import { freshId } from "@devops-mcp/testing/Fixtures"
+import { TestDatabase } from "@devops-mcp/testing/TestDatabase"
+import { NodeCrypto } from "@effect/platform-node"
+import { Context, Effect, Layer, Ref } from "effect"
+
+const dimensions = 32
+
+/** Words become numbers, texts with the same words become near: enough meaning to test a search with. */
+const vectorOf = (text: string): ReadonlyArray<number> => {
+  const vector = new Array<number>(dimensions).fill(0)
+  for (const word of text.toLowerCase().match(/[a-z]+/g) ?? [""]) {
+    let hash = 7
+    for (const character of word) hash = (hash * 31 + character.charCodeAt(0)) % 65_521
+    vector[hash % dimensions]! += 1
+  }
+  const length = Math.hypot(...vector)
+  return vector.map((number) => number / length)
+}
+
+/** What the embedder does instead of its work; nothing as long as it is void. */
+export class EmbedderFault extends Context.Service<EmbedderFault, Ref.Ref<Effect.Effect<void, EmbedderError>>>()(
+  "@devops-mcp/core/test/Fakes/EmbedderFault"
+) {
+  static readonly layer = Layer.effect(EmbedderFault, Ref.make<Effect.Effect<void, EmbedderError>>(Effect.void))
+}
+
+export const embedderDown = new EmbedderError({ operation: "embed", retryable: true, cause: new Error("down") })
+
+/** Runs an effect while every call of the embedder begins with another. */
+export const whileEmbedder = <A, E, R>(fault: Effect.Effect<void, EmbedderError>, effect: Effect.Effect<A, E, R>) =>
+  Effect.flatMap(EmbedderFault, (ref) =>
+    Effect.acquireUseRelease(
+      Ref.set(ref, fault),
+      () => effect,
+      () => Ref.set(ref, Effect.void)
+    )
+  )
+
+const EmbedderFake = Layer.effect(
+  Embedder,
+  Effect.map(EmbedderFault, (fault) =>
+    Embedder.of({
+      model: "fake",
+      dimensions,
+      embed: (texts) =>
+        Effect.andThen(
+          Effect.flatten(Ref.get(fault)),
+          Effect.sync(() => texts.map(vectorOf))
+        )
+    })
+  )
+)
+
+/** One passage a paragraph. */
+const ChunkerFake = Layer.succeed(Chunker, {
+  chunk: (text) =>
+    text
+      .split("\n\n")
+      .map((passage) => passage.trim())
+      .filter((passage) => passage !== "")
+})
+
+/** Every use-case on a real database and queue and the real counter of tokens; only the model is a fake. */
+export const UseCases = CoreLive.pipe(
+  Layer.provideMerge(PostgresJobQueue({ exclusive: true })),
+  Layer.provideMerge(Layer.mergeAll(RepositoriesLive, EmbedderFake, ChunkerFake, TokenCounter.layer)),
+  Layer.provideMerge(
+    Layer.mergeAll(
+      TestDatabase,
+      EmbedderFault.layer,
+      WebhookAdaptersLive,
+      Layer.succeed(ToolAdapters, new Map()),
+      NodeCrypto.layer
+    )
+  )
+)
+
+/** A caller with a role in a tenant. */
+export const principalOf = (tenantId: TenantId, role: Role): Principal => ({
+  tenantId,
+  apiKeyId: freshId(ApiKeyId),
+  name: role,
+  role,
+  scopes: scopesOf(role)
+})
