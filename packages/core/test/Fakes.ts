@@ -4,6 +4,7 @@ import { scopesOf } from "@devops-mcp/core/Policy"
 import { Chunker } from "@devops-mcp/core/ports/Chunker"
 import { Embedder, EmbedderError } from "@devops-mcp/core/ports/Embedder"
 import { ToolAdapters } from "@devops-mcp/core/ports/ToolAdapter"
+import type { WebhookHeaders } from "@devops-mcp/core/ports/WebhookAdapter"
 import { RepositoriesLive } from "@devops-mcp/database/Database"
 import { ApiKeyId, type TenantId } from "@devops-mcp/domain/Ids"
 import type { Principal, Role } from "@devops-mcp/domain/Principal"
@@ -12,7 +13,8 @@ import { PostgresJobQueue } from "@devops-mcp/queue/PostgresJobQueue"
 import { freshId } from "@devops-mcp/testing/Fixtures"
 import { TestDatabase } from "@devops-mcp/testing/TestDatabase"
 import { NodeCrypto } from "@effect/platform-node"
-import { Context, Effect, Layer, Ref } from "effect"
+import { Context, Duration, Effect, Layer, Redacted, Ref, Schedule } from "effect"
+import { sign } from "@octokit/webhooks-methods"
 
 const dimensions = 32
 
@@ -71,9 +73,17 @@ const ChunkerFake = Layer.succeed(Chunker, {
       .filter((passage) => passage !== "")
 })
 
+/** The real queue, with two attempts and no waiting. */
+const Jobs = PostgresJobQueue({
+  exclusive: true,
+  attempts: 2,
+  retry: Schedule.spaced(0),
+  pollInterval: Duration.millis(10)
+})
+
 /** Every use-case on a real database and queue and the real counter of tokens; only the model is a fake. */
 export const UseCases = CoreLive.pipe(
-  Layer.provideMerge(PostgresJobQueue({ exclusive: true })),
+  Layer.provideMerge(Jobs),
   Layer.provideMerge(Layer.mergeAll(RepositoriesLive, EmbedderFake, ChunkerFake, TokenCounter.layer)),
   Layer.provideMerge(
     Layer.mergeAll(
@@ -94,3 +104,14 @@ export const principalOf = (tenantId: TenantId, role: Role): Principal => ({
   role,
   scopes: scopesOf(role)
 })
+
+/** The headers of a GitHub delivery. */
+export const signed = (secret: Redacted.Redacted, body: string, delivery: string, event = "ping") =>
+  Effect.map(
+    Effect.promise(() => sign(Redacted.value(secret), body)),
+    (signature): WebhookHeaders => ({
+      "x-hub-signature-256": signature,
+      "x-github-delivery": delivery,
+      "x-github-event": event
+    })
+  )

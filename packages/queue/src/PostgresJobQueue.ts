@@ -2,7 +2,7 @@ import { Job } from "@devops-mcp/contract/Jobs"
 import { JobQueue, QueueError } from "@devops-mcp/core/ports/JobQueue"
 import { jobDuration, jobs } from "@devops-mcp/observability/Metrics"
 import { jobAttempts, jobRetry } from "@devops-mcp/resilience/Policies"
-import { Cause, Clock, Duration, Effect, Exit, Layer, Metric, Schema } from "effect"
+import { Cause, Clock, Duration, Effect, Exit, Layer, Metric, type Schedule, Schema } from "effect"
 import { PersistedQueue } from "effect/persistence"
 import { SqlClient, type SqlError } from "effect/sql"
 import { jobsTable } from "./JobsTable.ts"
@@ -10,7 +10,7 @@ import { jobsTable } from "./JobsTable.ts"
 const queueName = "ingest"
 
 /** A worker on another machine learns of a job by asking; in the same process it is told at once. */
-const pollInterval = Duration.millis(500)
+const pollEvery = Duration.millis(500)
 
 /** A worker that died keeps its jobs this long, and a live one says so this often. */
 const lease = { lockExpiration: Duration.seconds(20), lockRefreshInterval: Duration.seconds(5) }
@@ -42,16 +42,24 @@ const isStoreFailure = Schema.is(PersistedQueue.PersistedQueueError)
 export interface PostgresJobQueueOptions {
   /** No other process can be on this store, so leases found at the start are of a process that died. */
   readonly exclusive: boolean
+  /** How often a job is tried, the time between attempts, and between two looks for jobs of others; tests hurry. */
+  readonly attempts?: number
+  readonly retry?: Schedule.Schedule<unknown, number>
+  readonly pollInterval?: Duration.Duration
 }
 
 /** Jobs in Postgres by Effect's `PersistedQueue`: an `offer` joins the transaction of the change that caused it. */
-const make = Effect.fn("PostgresJobQueue.make")(function*({ exclusive }: PostgresJobQueueOptions) {
+const make = Effect.fn("PostgresJobQueue.make")(function*({
+  attempts: maxAttempts = jobAttempts,
+  exclusive,
+  retry = jobRetry
+}: PostgresJobQueueOptions) {
   const sql = yield* SqlClient.SqlClient
   const queue = yield* PersistedQueue.make({
     name: queueName,
     schema: Job,
-    maxAttempts: jobAttempts,
-    retrySchedule: jobRetry
+    maxAttempts,
+    retrySchedule: retry
   })
   const decodeStats = Schema.decodeUnknownEffect(Schema.NonEmptyArray(StatsRow))
   const decodeDeadLetters = Schema.decodeUnknownEffect(Schema.Array(DeadLetterRow))
@@ -66,7 +74,7 @@ const make = Effect.fn("PostgresJobQueue.make")(function*({ exclusive }: Postgre
     const interrupted = Exit.isFailure(exit) && Cause.hasInterruptsOnly(exit.cause)
     const outcome = Exit.isSuccess(exit)
       ? "done"
-      : interrupted ? "interrupted" : number >= jobAttempts ? "dead" : "retried"
+      : interrupted ? "interrupted" : number >= maxAttempts ? "dead" : "retried"
     yield* Metric.update(Metric.withAttributes(jobs, { type, outcome }), 1)
     yield* Metric.update(
       Metric.withAttributes(jobDuration, { type }),
@@ -89,7 +97,7 @@ const make = Effect.fn("PostgresJobQueue.make")(function*({ exclusive }: Postgre
         attempt(
           job._tag,
           attempts,
-          handler(job, { id, attempt: attempts, lastAttempt: attempts >= jobAttempts })
+          handler(job, { id, attempt: attempts, lastAttempt: attempts >= maxAttempts })
         ).pipe(Effect.annotateLogs({ job: id, type: job._tag, attempt: attempts }))
       ).pipe(
         // The store has put a failed job back or aside; only its own failures and interruption concern the caller.
@@ -141,5 +149,7 @@ export const PostgresJobQueue = (options: PostgresJobQueueOptions) =>
   Layer.effect(JobQueue, make(options)).pipe(
     Layer.provide(PersistedQueue.layer),
     Layer.provideMerge(PersistedQueue.layerCleanup()),
-    Layer.provide(PersistedQueue.layerStoreSql({ tableName: jobsTable, pollInterval, ...lease }))
+    Layer.provide(
+      PersistedQueue.layerStoreSql({ tableName: jobsTable, pollInterval: options.pollInterval ?? pollEvery, ...lease })
+    )
   )

@@ -27,8 +27,12 @@ export class ApiKeys extends Context.Service<ApiKeys, {
     principal: Principal,
     input: typeof CreateApiKey.Type
   ) => Effect.Effect<IssuedKey, Forbidden | InvalidInput | NotFound | StoreError>
+  /** The tenant that the first key belongs to; made by whoever asks first. */
+  readonly firstTenant: Effect.Effect<Tenant, StoreError>
   /** For who holds the machine and needs no credential: issues a key of the first tenant. */
   readonly issue: (name: string, role: Role) => Effect.Effect<IssuedKey & { readonly tenant: Tenant }, StoreError>
+  /** The same for a tenant that is known; joins the transaction it is called in. */
+  readonly issueTo: (tenantId: TenantId, name: string, role: Role) => Effect.Effect<IssuedKey, StoreError>
   /** Makes a given secret a key of the first tenant, unless it is one already. */
   readonly ensure: (name: string, role: Role, secret: Redacted.Redacted) => Effect.Effect<Tenant, StoreError>
   readonly revoke: (tenantId: TenantId, id: ApiKeyId) => Effect.Effect<void, NotFound | StoreError>
@@ -75,11 +79,15 @@ export class ApiKeys extends Context.Service<ApiKeys, {
           name: firstTenantName,
           createdAt: yield* DateTime.now
         })
+      }).pipe(Effect.withSpan("ApiKeys.firstTenant"))
+
+      const issueTo = Effect.fn("ApiKeys.issueTo")(function*(tenantId: TenantId, name: string, role: Role) {
+        return yield* store(tenantId, { name, role }, yield* secrets.generate)
       })
 
       const issue = Effect.fn("ApiKeys.issue")(function*(name: string, role: Role) {
         const tenant = yield* firstTenant
-        return { tenant, ...(yield* store(tenant.id, { name, role }, yield* secrets.generate)) }
+        return { tenant, ...(yield* issueTo(tenant.id, name, role)) }
       })
 
       const ensure = Effect.fn("ApiKeys.ensure")(function*(name: string, role: Role, secret: Redacted.Redacted) {
@@ -92,7 +100,7 @@ export class ApiKeys extends Context.Service<ApiKeys, {
         yield* repository.revoke(tenantId, id, yield* DateTime.now)
       })
 
-      return ApiKeys.of({ create, issue, ensure, revoke })
+      return ApiKeys.of({ create, firstTenant, issue, issueTo, ensure, revoke })
     })
   )
 }

@@ -5,7 +5,7 @@ import type { Event, EventFacts, EventStatus } from "@devops-mcp/domain/Event"
 import { ChunkId, EventId, type TenantId } from "@devops-mcp/domain/Ids"
 import type { SearchKind } from "@devops-mcp/domain/Search"
 import type { Delivery } from "@devops-mcp/domain/Webhook"
-import { Context, DateTime, Effect, Layer } from "effect"
+import { Cause, Context, DateTime, Effect, Layer } from "effect"
 import { makeNewId } from "../NewId.ts"
 import { Chunker } from "../ports/Chunker.ts"
 import { ContextRepository } from "../ports/ContextRepository.ts"
@@ -92,7 +92,8 @@ export class Ingest extends Context.Service<Ingest, {
 
       /** Shows a failed attempt to readers; the attempt's own error stays the job's. */
       const orElseMark = <A, E, B, E2>(attempt: Effect.Effect<A, E>, mark: Effect.Effect<B, E2>) =>
-        Effect.tapError(attempt, () => Effect.ignore(mark, { log: true }))
+        Effect.tapCause(attempt, (cause) =>
+          Cause.hasInterruptsOnly(cause) ? Effect.void : Effect.ignore(mark, { log: true }))
 
       const factsOf = (delivery: Delivery): EventFacts => {
         const adapter = adapters.get(delivery.source)

@@ -12,8 +12,16 @@ import type { StoreError } from "../ports/StoreError.ts"
 import { Transactions } from "../ports/Transactions.ts"
 import { WebhookAdapters, type WebhookHeaders } from "../ports/WebhookAdapter.ts"
 import { WebhookRepository } from "../ports/WebhookRepository.ts"
+import { deepestNesting, isNestedDeeper } from "./Nesting.ts"
 
-const decodePayload = Schema.decodeEffect(Schema.fromJsonString(Schema.Json))
+const decodeJson = Schema.decodeEffect(Schema.fromJsonString(Schema.Json))
+
+const refused = (detail: string) => new InvalidInput({ pointer: "/body", detail })
+
+const decodePayload = (body: string) =>
+  isNestedDeeper(body, deepestNesting)
+    ? Effect.fail(refused(`The body is nested deeper than ${deepestNesting} levels`))
+    : Effect.mapError(decodeJson(body), () => refused("The body is not JSON"))
 
 /** Gives tools an address to post to, and takes in what they post: durable before it is answered, once however often. */
 export class Webhooks extends Context.Service<Webhooks, {
@@ -56,9 +64,7 @@ export class Webhooks extends Context.Service<Webhooks, {
         const adapter = adapters.get(webhook.source)
         if (adapter === undefined) return yield* Effect.die(new Error(`No adapter for the source ${webhook.source}`))
         yield* adapter.verify({ secret, headers, body })
-        const payload = yield* decodePayload(body).pipe(
-          Effect.mapError(() => new InvalidInput({ pointer: "/body", detail: "The body is not JSON" }))
-        )
+        const payload = yield* decodePayload(body)
         const { eventType, externalId } = yield* adapter.identify(headers, payload)
         const delivery = {
           id: yield* newId(DeliveryId),

@@ -1,11 +1,11 @@
-import { type Candidate, type EmbeddedChunk, type SearchFilter, SearchIndex } from "@devops-mcp/core/ports/SearchIndex"
+import { type Candidate, type Chunk, type EmbeddedChunk, type SearchFilter, SearchIndex } from "@devops-mcp/core/ports/SearchIndex"
 import { Metadata } from "@devops-mcp/domain/Fields"
 import { ChunkId, type TenantId } from "@devops-mcp/domain/Ids"
 import { SearchKind } from "@devops-mcp/domain/Search"
-import { Array, Effect, Layer, Schema } from "effect"
+import { Array, Effect, Layer, Predicate, Schema } from "effect"
 import { SqlClient, type Statement } from "effect/sql"
 import { toSql } from "pgvector"
-import { decodeRows, toJsonb } from "../Rows.ts"
+import { decodeRows, storable, toJsonb } from "../Rows.ts"
 import { Tenancy } from "../Tenancy.ts"
 
 const CandidateRow = Schema.Struct({
@@ -21,6 +21,11 @@ const CandidateRow = Schema.Struct({
 /** Of the passages with any of the words, how many of the best are looked at letter by letter. */
 const wordCandidates = 200
 
+/** How much of a query's beginning is searched for: each word costs the server time, and a hundred thousand its stack. */
+const queryCharacters = 4_000
+
+const placeOf = ({ kind, position, refId }: Pick<Chunk, "kind" | "position" | "refId">) => `${kind}:${refId}:${position}`
+
 export const SearchIndexLive = Layer.effect(
   SearchIndex,
   Effect.gen(function*() {
@@ -33,27 +38,32 @@ export const SearchIndexLive = Layer.effect(
         first,
         ...(filter.kinds === undefined ? [] : [sql`chunks.kind in ${sql.in(filter.kinds)}`]),
         ...(filter.refId === undefined ? [] : [sql`chunks.ref_id = ${filter.refId}`]),
-        ...(filter.metadata === undefined ? [] : [sql`chunks.metadata @> ${toJsonb(filter.metadata)}`])
+        // Containment is what the index can do; equality of a whole list or object takes a second look.
+        ...(filter.metadata === undefined ? [] : [sql`chunks.metadata @> ${toJsonb(filter.metadata)}`]),
+        ...Object.entries(filter.metadata ?? {}).flatMap(([name, value]) =>
+          Predicate.isObjectOrArray(value) ? [sql`chunks.metadata -> ${storable(name)} = ${toJsonb(value)}`] : []
+        )
       ])
 
     const put = Effect.fnUntraced(function*(tenantId: TenantId, model: string, chunks: ReadonlyArray<EmbeddedChunk>) {
       if (!Array.isReadonlyArrayNonEmpty(chunks)) return
-      const rows = Array.map(chunks, ({ embedding: _, metadata, ...chunk }) => ({
+      const rows = Array.map(chunks, ({ embedding: _, metadata, text, ...chunk }) => ({
         ...chunk,
         tenantId,
+        text: storable(text),
         metadata: toJsonb(metadata)
       }))
-      const stored = yield* sql<{ readonly id: string; readonly position: number; readonly refId: string }>`
+      const stored = yield* sql<Pick<Chunk, "id" | "kind" | "position" | "refId">>`
         insert into chunks ${sql.insert(rows)}
         on conflict (tenant_id, kind, ref_id, position) do update set text = excluded.text, metadata = excluded.metadata
-        returning id, position, ref_id`
+        returning id, kind, position, ref_id`
       // A passage that was there keeps its id, so embeddings go by what is stored and not by what was offered.
-      const idAt = new Map(stored.map((row) => [`${row.refId}:${row.position}`, row.id]))
-      yield* Effect.forEach(chunks, ({ embedding, position, refId }) =>
+      const idAt = new Map(stored.map((row) => [placeOf(row), row.id]))
+      yield* Effect.forEach(chunks, ({ embedding, ...chunk }) =>
         sql`
           insert into chunk_embeddings (tenant_id, chunk_id, model, dimensions, embedding)
           values (
-            ${tenantId}, ${idAt.get(`${refId}:${position}`)}, ${model}, ${embedding.length},
+            ${tenantId}, ${idAt.get(placeOf(chunk))}, ${model}, ${embedding.length},
             ${toSql([...embedding])}::vector
           )
           on conflict (chunk_id, model) do update
@@ -76,11 +86,12 @@ export const SearchIndexLive = Layer.effect(
             // The cast and the literal dimension are what the partial index is made for.
             const n = sql.literal(String(embedding.length))
             const vector = sql`${toSql([...embedding])}::vector(${n})`
+            // Two vectors of which one has no direction are as far apart as can be; cosine says NaN, which sorts last.
             // With a filter an index scan may run dry before it has enough; this makes it go on.
             yield* sql`select set_config('hnsw.iterative_scan', 'strict_order', true)`
             const rows = yield* sql`
               select chunks.id, chunks.kind, chunks.ref_id, chunks.position, chunks.text, chunks.metadata,
-                1 - (embedding::vector(${n}) <=> ${vector}) as score
+                coalesce(nullif(1 - (embedding::vector(${n}) <=> ${vector}), 'NaN'), -1) as score
               from chunk_embeddings join chunks on chunks.id = chunk_embeddings.chunk_id
               where ${where(filter, sql`dimensions = ${n} and model = ${model}`)}
               order by embedding::vector(${n}) <=> ${vector} limit ${limit}`
@@ -92,10 +103,12 @@ export const SearchIndexLive = Layer.effect(
           tenantId,
           "searchIndex.keyword",
           Effect.gen(function*() {
+            const asked = storable(query.slice(0, queryCharacters))
             // Any of the words will do: with all of them demanded, a question in prose finds nothing.
-            const words = sql`replace(plainto_tsquery('english', ${query})::text, '&', '|')::tsquery`
+            // No word has a space in it, so what is between spaces is an operator.
+            const words = sql`replace(plainto_tsquery('english', ${asked})::text, ' & ', ' | ')::tsquery`
             const rows = yield* sql`
-              select id, kind, ref_id, position, text, metadata, rank + word_similarity(${query}, text) as score
+              select id, kind, ref_id, position, text, metadata, rank + word_similarity(${asked}, text) as score
               from (
                 select id, kind, ref_id, position, text, metadata, ts_rank(words, ${words}, 1) as rank
                 from chunks where ${where(filter, sql`words @@ ${words}`)}

@@ -1,0 +1,47 @@
+import { Effect, Schema } from "effect"
+import type { McpPeer } from "./McpClients.ts"
+
+const Id = Schema.Struct({ id: Schema.String })
+const Events = Schema.Struct({ items: Schema.Array(Id) })
+
+/**
+ * Calls every tool of a server that has events and a git repository at `GIT_ROOTS`, as an agent would: with ids that
+ * earlier answers gave. Answers the names of the tools that were called; any error result is a defect.
+ */
+export const callEveryTool = Effect.fnUntraced(function*(peer: McpPeer) {
+  const called = new Set<string>()
+  const call = Effect.fnUntraced(function*<S extends Schema.Decoder<unknown>>(
+    name: string,
+    input: Record<string, unknown>,
+    output: S
+  ) {
+    const result = yield* peer.callTool(name, input)
+    if (result.isError === true) return yield* Effect.die(new Error(`${name}: ${result.content[0]?.text}`))
+    called.add(name)
+    return yield* Effect.orDie(Schema.decodeUnknownEffect(output)(result.structuredContent))
+  })
+  const reply = Schema.JsonObject
+
+  const { id: contextId } = yield* call("context_create", { name: "every tool" }, Id)
+  const items = [{ role: "user", content: "the deployment failed" }, { role: "assistant", content: "rolled back" }]
+  yield* call("context_append", { contextId, items }, reply)
+  yield* call("context_get", { contextId, maxTokens: 100 }, reply)
+  yield* call("context_search", { contextId, query: "deployment" }, reply)
+  yield* call("context_compact", { contextId, maxTokens: 1000 }, reply)
+  yield* call("context_list", { limit: 2 }, reply)
+  yield* call("knowledge_search", { query: "someone was added as a collaborator", limit: 3 }, reply)
+  yield* call("document_add", { title: "Runbook", text: "Restart the worker." }, reply)
+  const events = yield* call("events_list", { limit: 1 }, Events)
+  yield* call("event_get", { eventId: events.items[0]?.id }, reply)
+
+  yield* call("git_repositories", {}, reply)
+  yield* call("git_log", { limit: 2 }, reply)
+  yield* call("git_show", { ref: "HEAD" }, reply)
+  yield* call("git_diff", { from: "HEAD", to: "HEAD" }, reply)
+  yield* call("git_blame", { path: "LICENSE", endLine: 3 }, reply)
+  yield* call("git_grep", { pattern: "MIT License" }, reply)
+  yield* call("git_branches", {}, reply)
+  yield* call("git_tags", {}, reply)
+  yield* call("git_file", { path: "LICENSE" }, reply)
+  return called
+})
