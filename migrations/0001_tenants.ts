@@ -10,9 +10,13 @@ const createRole = Effect.fnUntraced(function*(role: string) {
       create role ${sql(role)} nologin;
     exception when duplicate_object or unique_violation then null;
     end $$`
+  // Since PostgreSQL 16 who makes a role is a member of it without the right to take it.
   yield* sql`
     do $$ begin
-      if not pg_has_role(current_user, '${sql.literal(role)}', 'member') then
+      if not pg_has_role(
+        current_user, '${sql.literal(role)}',
+        case when current_setting('server_version_num')::int < 160000 then 'member' else 'set' end
+      ) then
         grant ${sql(role)} to current_user;
       end if;
     end $$`

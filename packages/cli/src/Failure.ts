@@ -21,10 +21,17 @@ const badVariable = (error: Config.ConfigError): string => {
     .join("; ")
 }
 
+/** A command that has already said what is wrong ends with this. */
+export class CommandFailed extends Schema.TaggedError<CommandFailed>()("@devops-mcp/cli/Failure/CommandFailed", {
+  message: Schema.String,
+  exitCode: Schema.Int
+}) {}
+
 /** The first sentence of whatever went wrong. Exit code 2 is for what the caller got wrong, 1 for what failed. */
 export const describe = (cause: Cause.Cause<unknown>): Failure => {
   const error = Option.getOrUndefined(Cause.findErrorOption(cause))
   if (error instanceof Config.ConfigError) return { message: badVariable(error), exitCode: 2 }
+  if (error instanceof CommandFailed) return error
   if (CliError.isCliError(error)) return { message: "", exitCode: error._tag === "ShowHelp" && error.errors.length === 0 ? 0 : 2 }
   if (Predicate.hasProperty(error, "message") && typeof error.message === "string" && error.message !== "") {
     return { message: error.message, exitCode: 1 }

@@ -25,8 +25,7 @@ const mcp = Command.make(
   },
   Effect.fnUntraced(function*({ stdio }) {
     const { mcp, mcpOverStdio } = yield* programs
-    if (stdio) yield* mcpOverStdio
-    else yield* mcp
+    return yield* stdio ? mcpOverStdio : mcp
   })
 ).pipe(Command.withDescription("Run the MCP server"))
 

@@ -13,7 +13,7 @@ import { PostgresJobQueue } from "@devops-mcp/queue/PostgresJobQueue"
 import { freshId } from "@devops-mcp/testing/Fixtures"
 import { TestDatabase } from "@devops-mcp/testing/TestDatabase"
 import { NodeCrypto } from "@effect/platform-node"
-import { Context, Duration, Effect, Layer, Redacted, Ref, Schedule } from "effect"
+import { Context, Duration, Effect, Layer, Redacted, Ref, References, Schedule } from "effect"
 import { sign } from "@octokit/webhooks-methods"
 
 const dimensions = 32
@@ -91,7 +91,8 @@ export const UseCases = CoreLive.pipe(
       EmbedderFault.layer,
       WebhookAdaptersLive,
       Layer.succeed(ToolAdapters, new Map()),
-      NodeCrypto.layer
+      NodeCrypto.layer,
+      Layer.succeed(References.MinimumLogLevel, "None")
     )
   )
 )

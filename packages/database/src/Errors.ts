@@ -1,5 +1,11 @@
 import { Schema } from "effect"
 
+/** The innermost cause of a failure in one line: those around it only say that there is one. */
+export const reasonOf = (error: Error): string => {
+  const inner: unknown = error instanceof AggregateError ? error.errors[0] : error.cause
+  return inner instanceof Error ? reasonOf(inner) : (error.message || error.name).trim().replaceAll(/\s+/g, " ")
+}
+
 /** The server does not answer, refuses us, or has no such database. */
 export class DatabaseUnreachable extends Schema.TaggedError<DatabaseUnreachable>()(
   "@devops-mcp/database/Errors/DatabaseUnreachable",

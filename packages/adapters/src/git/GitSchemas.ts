@@ -8,12 +8,15 @@ export const bounds = {
   /** Lines of one `file` or `blame` answer. */
   lines: 1000,
   defaultLines: 200,
-  /** Characters of one line, of a commit message in a list, of a file's patch, of all patches, of a file's text. */
+  /**
+   * Characters of one line, of a commit message in a list, of a file's patch, of all patches, of a file's text; so that a
+   * patch or a file is some 15,000 tokens at most, which agents are given whole.
+   */
   line: 1000,
   body: 2000,
   patch: 20_000,
-  patches: 100_000,
-  content: 100_000
+  patches: 50_000,
+  content: 50_000
 } as const
 
 /** An instance's config: it can name fewer folders than the deployment allows, never others. */

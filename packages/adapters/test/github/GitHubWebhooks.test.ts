@@ -74,7 +74,7 @@ describe("GitHubWebhooks", () => {
     })
   )
 
-  it.effect.each(["Pull_Request", "pull request", "push1", "../push", "é", "a".repeat(101)])(
+  it.effect.each(["Pull_Request", "pull request", "../push", "é", "a".repeat(101)])(
     "refuses the event name %s",
     (eventType) =>
       Effect.gen(function* () {

@@ -25,10 +25,12 @@ const question = "someone was added as a collaborator"
 
 const Example = Schema.Struct({ name: Schema.String, examples: Schema.NonEmptyArray(Schema.Json) })
 
+const encodeJson = Schema.encodeSync(Schema.fromJsonString(Schema.Unknown))
+
 /** One real payload of every event type that GitHub publishes examples of. */
 const payloads = Effect.promise(() => import("@octokit/webhooks-examples", { with: { type: "json" } })).pipe(
   Effect.flatMap((module) => Schema.decodeUnknownEffect(Schema.Array(Example))(module.default)),
-  Effect.map((types) => types.map(({ examples: [payload], name }) => ({ type: name, body: JSON.stringify(payload) })))
+  Effect.map((types) => types.map(({ examples: [payload], name }) => ({ type: name, body: encodeJson(payload) })))
 )
 
 /** Runs a step and prints what came of it and how long it took. */
@@ -76,7 +78,7 @@ const caller = (client: Client) => <S extends Schema.Decoder<unknown>>(
 ): Effect.Effect<S["Type"], DemoFailed | Schema.SchemaError> =>
   Effect.gen(function*() {
     const result = yield* Effect.promise(() => client.callTool({ name, arguments: input }))
-    if (result.isError === true) return yield* new DemoFailed({ detail: `${name}: ${JSON.stringify(result.content)}` })
+    if (result.isError === true) return yield* new DemoFailed({ detail: `${name}: ${encodeJson(result.content)}` })
     return yield* Schema.decodeUnknownEffect(output)(result.structuredContent)
   })
 

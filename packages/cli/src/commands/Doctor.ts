@@ -6,18 +6,26 @@ import * as Client from "@devops-mcp/database/Client"
 import * as Migrations from "@devops-mcp/database/Migrations"
 import { EmbeddingsLive } from "@devops-mcp/embeddings/EmbeddingsLive"
 import { StorageLive } from "@devops-mcp/storage/StorageLive"
-import { Console, Effect, Exit, FileSystem, Layer, Option } from "effect"
-import { describe } from "../Failure.ts"
+import { Console, Effect, FileSystem, Layer, Option } from "effect"
+import { CommandFailed, describe } from "../Failure.ts"
 import { runningInstance } from "../Instance.ts"
 import { checkSettings } from "@devops-mcp/infrastructure/Settings"
 
 interface Finding {
   readonly name: string
-  readonly exit: Exit.Exit<string, unknown>
+  readonly text: string
+  /** Absent when all is well. */
+  readonly exitCode?: number
 }
 
 const check = <E, R>(name: string, effect: Effect.Effect<string, E, R>): Effect.Effect<Finding, never, R> =>
-  Effect.map(Effect.exit(effect), (exit) => ({ name, exit }))
+  Effect.matchCause(effect, {
+    onSuccess: (text) => ({ name, text }),
+    onFailure: (cause) => {
+      const { exitCode, message } = describe(cause)
+      return { name, text: message, exitCode }
+    }
+  })
 
 const built = <A, E, R>(layer: Layer.Layer<A, E, R>, finding: string) =>
   Effect.as(Effect.scoped(Layer.build(layer)), finding)
@@ -48,10 +56,8 @@ const tools = Effect.gen(function*() {
   return "git works"
 }).pipe(Effect.provide(ToolAdaptersLive.layerWith({ gitRoots: [process.cwd()] })))
 
-const line = ({ exit, name }: Finding) =>
-  Exit.isSuccess(exit)
-    ? `ok    ${name.padEnd(12)} ${exit.value}`
-    : `FAIL  ${name.padEnd(12)} ${describe(exit.cause).message}`
+const line = ({ exitCode, name, text }: Finding) =>
+  `${exitCode === undefined ? "ok  " : "FAIL"}  ${name.padEnd(12)} ${text}`
 
 /** Tries every dependency as it is configured and says what is wrong; fails when anything is. */
 export const run = Effect.gen(function*() {
@@ -65,7 +71,11 @@ export const run = Effect.gen(function*() {
     check("tools", tools)
   ])
   yield* Console.log(findings.map(line).join("\n"))
-  const failures = findings.flatMap(({ exit }) => Exit.isFailure(exit) ? [exit.cause] : [])
-  const [worst] = failures.toSorted((a, b) => describe(b).exitCode - describe(a).exitCode)
-  if (worst !== undefined) return yield* Effect.failCause(worst)
+  const failed = findings.flatMap(({ exitCode }) => exitCode ?? [])
+  if (failed.length > 0) {
+    return yield* new CommandFailed({
+      message: `${failed.length} of ${findings.length} checks failed`,
+      exitCode: Math.max(...failed)
+    })
+  }
 })

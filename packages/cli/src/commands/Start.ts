@@ -18,7 +18,7 @@ export const run = Effect.gen(function*() {
     yield* Console.log(yield* banner({ url, firstKey: yield* FirstKey, seconds }))
     return yield* Effect.never
   })
-  yield* Effect.scoped(Effect.provide(
+  return yield* Effect.scoped(Effect.provide(
     serving,
     StartProgram({ gitRoots: [process.cwd()], onProgress: (message) => Console.error(`${message} …`) })
   ))

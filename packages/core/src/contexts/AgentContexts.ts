@@ -28,6 +28,18 @@ const defaultMaxTokens = 128_000
 
 const itemOfPassage = Schema.decodeUnknownOption(Schema.Struct({ seq: Schema.Int, role: ItemRole }))
 
+const decodeDigestMark = Schema.decodeUnknownOption(
+  Schema.Struct({ digest: Schema.Literal(true), messages: Schema.Int })
+)
+
+/** What marks the digest of an earlier compaction. */
+const digestMark = (item: ContextItem) =>
+  item.role === "system" && !item.pinned ? decodeDigestMark(item.metadata) : Option.none()
+
+/** How many messages an item stands for: itself, or those that an earlier compaction took out. */
+const messagesOf = (item: ContextItem): number =>
+  Option.match(digestMark(item), { onNone: () => 1, onSome: (mark) => mark.messages })
+
 /** Keeps what agents work in, within token budgets. Plain reads and changes are the repository's. */
 export class AgentContexts extends Context.Service<AgentContexts, {
   readonly create: (tenantId: TenantId, input: typeof CreateContext.Type) => Effect.Effect<AgentContext, StoreError>
@@ -117,22 +129,25 @@ export class AgentContexts extends Context.Service<AgentContexts, {
         return selectWindow(items, budget, query.strategy ?? "oldest_first")
       })
 
-      const digestOf = Effect.fnUntraced(function*(contextId: ContextId, removed: ReadonlyArray<ContextItem>) {
+      /** The same id gives texts whose tokens only grow with the number of messages they stand for. */
+      const makeDigest = Effect.fnUntraced(function*(contextId: ContextId) {
         const id = yield* newId(ContextItemId)
-        const count = removed.length
-        const content =
-          `${count} earlier ${count === 1 ? "message was" : "messages were"} taken out to save tokens. ` +
-          `Read them at context://${contextId}?digest=${id} ` +
-          `(GET /api/v1/contexts/${contextId}/items?digest=${id}).`
-        return {
-          id,
-          seq: Math.min(...removed.map((item) => item.seq)),
-          role: "system" as const,
-          content,
-          tokens: tokens.count(content),
-          pinned: false,
-          metadata: { digest: true },
-          createdAt: yield* DateTime.now
+        const createdAt = yield* DateTime.now
+        return (removed: ReadonlyArray<ContextItem>): ContextItem => {
+          const messages = removed.reduce((count, item) => count + messagesOf(item), 0)
+          const content =
+            `${messages} earlier ${messages === 1 ? "message was" : "messages were"} taken out to save tokens. ` +
+            `Read them at /api/v1/contexts/${contextId}/items?digest=${id}`
+          return {
+            id,
+            seq: removed[0]?.seq ?? 1,
+            role: "system",
+            content,
+            tokens: tokens.count(content),
+            pinned: false,
+            metadata: { digest: true, messages },
+            createdAt
+          }
         }
       })
 
@@ -151,11 +166,11 @@ export class AgentContexts extends Context.Service<AgentContexts, {
               return { context, digest: null, removed: { count: 0, tokens: 0 } }
             }
             // A digest of an earlier compaction is taken out as well: the new one stands for its items, too.
-            const current = all.filter((item) => item.metadata["digest"] !== true)
-            const estimate = yield* digestOf(id, all)
-            const kept = new Set(selectWindow(current, input.maxTokens - estimate.tokens, strategy).items)
+            const current = all.filter((item) => Option.isNone(digestMark(item)))
+            const digestOf = yield* makeDigest(id)
+            const kept = new Set(selectWindow(current, input.maxTokens - digestOf(all).tokens, strategy).items)
             const removed = all.filter((item) => !kept.has(item))
-            const digest = yield* digestOf(id, removed)
+            const digest = digestOf(removed)
             if (digest.tokens > input.maxTokens) {
               return yield* new InvalidInput({
                 pointer: "/maxTokens",

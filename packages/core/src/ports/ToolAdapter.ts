@@ -37,5 +37,5 @@ export interface ToolAdapter {
 
 /** All adapters of this deployment, by kind. */
 export class ToolAdapters extends Context.Service<ToolAdapters, ReadonlyMap<string, ToolAdapter>>()(
-  "@devops-mcp/core/ports/ToolAdapters"
+  "@devops-mcp/core/ports/ToolAdapter/ToolAdapters"
 ) {}

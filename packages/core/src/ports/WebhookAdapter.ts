@@ -26,5 +26,5 @@ export interface WebhookAdapter {
 
 /** All webhook senders of this deployment, by source. */
 export class WebhookAdapters extends Context.Service<WebhookAdapters, ReadonlyMap<WebhookSource, WebhookAdapter>>()(
-  "@devops-mcp/core/ports/WebhookAdapters"
+  "@devops-mcp/core/ports/WebhookAdapter/WebhookAdapters"
 ) {}

@@ -1,0 +1,160 @@
+import { Job } from "@devops-mcp/contract/Jobs"
+import { JobQueue } from "@devops-mcp/core/ports/JobQueue"
+import { RepositoriesLive } from "@devops-mcp/database/Database"
+import { DocumentId, TenantId } from "@devops-mcp/domain/Ids"
+import { PostgresJobQueue, type PostgresJobQueueOptions } from "@devops-mcp/queue/PostgresJobQueue"
+import { jobQueueConformance } from "@devops-mcp/testing/conformance/JobQueue"
+import { freshId } from "@devops-mcp/testing/Fixtures"
+import { TestDatabase } from "@devops-mcp/testing/TestDatabase"
+import { assert, layer } from "@effect/vitest"
+import { Context, Deferred, Duration, Effect, Fiber, Layer, Ref, References, Schedule } from "effect"
+import { SqlClient } from "effect/sql"
+
+const attempts = 3
+
+const quick = { attempts, retry: Schedule.spaced(0), pollInterval: Duration.millis(10) }
+
+const quiet = Layer.succeed(References.MinimumLogLevel, "None")
+
+jobQueueConformance(
+  "Postgres",
+  PostgresJobQueue({ exclusive: true, ...quick }).pipe(
+    Layer.merge(RepositoriesLive),
+    Layer.provideMerge(Layer.merge(TestDatabase, quiet))
+  ),
+  { attempts }
+)
+
+/** Another process on the same database, as long as the test's scope. */
+const worker = (options: Partial<PostgresJobQueueOptions> = {}) =>
+  Effect.map(Layer.build(Layer.fresh(PostgresJobQueue({ exclusive: false, ...quick, ...options }))), (context) =>
+    Context.get(context, JobQueue)
+  )
+
+const empty = Effect.flatMap(SqlClient.SqlClient, (sql) => sql`delete from jobs`)
+
+/** What a worker that died leaves behind: its lease, taken that long ago. */
+const leasedFor = (age: string) =>
+  Effect.flatMap(
+    SqlClient.SqlClient,
+    (sql) => sql`update jobs set acquired_at = now() - ${age}::interval where acquired_at is not null`
+  )
+
+const newJob = () => Job.cases.IngestDocument.make({ tenantId: freshId(TenantId), documentId: freshId(DocumentId) })
+
+/** Starts on a job and does not end before it is told to. */
+const held = Effect.fnUntraced(function* (queue: JobQueue["Service"]) {
+  const [started, finish] = [yield* Deferred.make<number>(), yield* Deferred.make<void>()]
+  const fiber = yield* Effect.forkChild(
+    queue.take((_, { attempt }) => Effect.andThen(Deferred.succeed(started, attempt), Deferred.await(finish)))
+  )
+  return { attempt: yield* Deferred.await(started), finish: Deferred.succeed(finish, undefined), fiber }
+})
+
+layer(Layer.merge(TestDatabase, quiet), { excludeTestServices: true, timeout: "60 seconds" })(
+  "PostgresJobQueue",
+  (it) => {
+    it.effect("two processes share the jobs and never one of them", () =>
+      Effect.gen(function* () {
+        yield* empty
+        const workers = [yield* worker(), yield* worker()]
+        const count = 30
+        const [seen, all] = [yield* Ref.make<ReadonlyArray<string>>([]), yield* Deferred.make<void>()]
+        const fibers = yield* Effect.forEach(
+          workers.flatMap((queue) => [queue, queue]),
+          (queue) =>
+            Effect.forkChild(
+              Effect.forever(
+                queue.take((_, { id }) =>
+                  Effect.gen(function* () {
+                    const ids = yield* Ref.updateAndGet(seen, (ids) => [...ids, id])
+                    if (ids.length >= count) yield* Deferred.succeed(all, undefined)
+                  })
+                )
+              )
+            )
+        )
+        const ids = Array.from({ length: count }, (_, index) => `job ${index}`)
+        yield* Effect.forEach(ids, (id, index) => workers[index % 2]?.offer(newJob(), { id }) ?? Effect.void)
+        yield* Deferred.await(all)
+        yield* Effect.forEach(fibers, Fiber.interrupt)
+        assert.sameMembers([...(yield* Ref.get(seen))], ids)
+        assert.deepInclude(yield* workers[0]!.stats, { depth: 0, inFlight: 0, deadLetters: 0 })
+      })
+    )
+
+    it.effect("a job whose lease ran out is taken by another, and the first one's end no longer counts", () =>
+      Effect.gen(function* () {
+        yield* empty
+        const [dead, alive] = [yield* worker(), yield* worker()]
+        yield* dead.offer(newJob(), { id: "slow" })
+        const first = yield* held(dead)
+        yield* leasedFor("50 seconds")
+        assert.deepInclude(yield* alive.stats, { depth: 0, inFlight: 1 })
+        yield* leasedFor("2 minutes")
+        const second = yield* held(alive)
+        assert.deepStrictEqual([first.attempt, second.attempt], [1, 2])
+        yield* first.finish
+        yield* Fiber.join(first.fiber)
+        assert.deepInclude(yield* alive.stats, { depth: 0, inFlight: 1 })
+        yield* second.finish
+        yield* Fiber.join(second.fiber)
+        assert.deepInclude(yield* alive.stats, { depth: 0, inFlight: 0, deadLetters: 0 })
+      })
+    )
+
+    it.effect("a lease that is still good is respected by other processes, but not by one that is alone", () =>
+      Effect.gen(function* () {
+        yield* empty
+        const died = yield* worker()
+        yield* died.offer(newJob(), { id: "orphan" })
+        yield* held(died)
+        const polite = yield* worker()
+        assert.deepInclude(yield* polite.stats, { depth: 0, inFlight: 1 })
+        const alone = yield* worker({ exclusive: true })
+        assert.deepInclude(yield* alone.stats, { depth: 1, inFlight: 0 })
+        const { attempt, fiber, finish } = yield* held(alone)
+        assert.strictEqual(attempt, 2)
+        yield* finish
+        yield* Fiber.join(fiber)
+      })
+    )
+
+    it.effect("what no longer decodes becomes a dead letter that can be read, and the next job is taken", () =>
+      Effect.gen(function* () {
+        yield* empty
+        const [queue, sql] = [yield* worker(), yield* SqlClient.SqlClient]
+        yield* queue.offer(newJob(), { id: "renamed" })
+        yield* queue.offer(newJob(), { id: "garbled" })
+        yield* sql`update jobs set element = '{"_tag":"OfAnOldVersion"}' where id = 'renamed'`
+        yield* sql`update jobs set element = 'no json' where id = 'garbled'`
+        yield* queue.offer(newJob(), { id: "good" })
+        const taken = yield* Deferred.make<string>()
+        yield* queue.take((_, { id }) => Deferred.succeed(taken, id))
+        assert.strictEqual(yield* Deferred.await(taken), "good")
+        const letters = yield* queue.deadLetters(10)
+        assert.deepStrictEqual(
+          letters.map(({ id, payload }) => [id, payload]),
+          [
+            ["garbled", "no json"],
+            ["renamed", { _tag: "OfAnOldVersion" }]
+          ]
+        )
+        assert.include(letters[1]?.error, "OfAnOldVersion")
+      })
+    )
+
+    it.effect("says when the database does not answer", () =>
+      Effect.gen(function* () {
+        yield* empty
+        const [queue, sql] = [yield* worker(), yield* SqlClient.SqlClient]
+        yield* sql`alter table jobs rename to elsewhere`
+        const tags = yield* Effect.forEach(
+          [queue.stats, queue.deadLetters(1), queue.redrive(), queue.offer(newJob(), { id: "x" })],
+          (call) => Effect.map(Effect.flip(Effect.asVoid(call)), (error) => error.operation)
+        ).pipe(Effect.ensuring(Effect.orDie(sql`alter table elsewhere rename to jobs`)))
+        assert.deepStrictEqual(tags, ["stats", "deadLetters", "redrive", "offer"])
+      })
+    )
+  }
+)

@@ -1,0 +1,58 @@
+/**
+ * What a request costs the server, what the server takes of memory, and how long it starts. Figures for people to compare,
+ * no assertions. Run: `npm run bench`, or parts of it: `npm run bench -- mcp http start`
+ */
+import { NodeCrypto, NodeHttpClient, NodeRuntime, NodeServices } from "@effect/platform-node"
+import { Console, Duration, Effect, Layer, Option, Schema } from "effect"
+import { Argument, Command, Flag } from "effect/cli"
+import { concurrency } from "./Load.ts"
+import * as Report from "./Report.ts"
+import { rounds } from "./Rounds.ts"
+import { makeSettings, stores } from "./Server.ts"
+import { measureStarts } from "./StartUp.ts"
+import { measureUnderLoad, type Workload } from "./UnderLoad.ts"
+
+const parts = ["mcp", "http", "start"] as const
+const workloads: ReadonlyArray<Workload> = ["mcp", "http"]
+
+const RoundSeconds = Schema.Finite.check(Schema.isBetween({ minimum: 0.1, maximum: 60 }))
+
+const print = (lines: ReadonlyArray<string>) => Console.log(`${lines.join("\n")}\n`)
+
+const conditions = Effect.gen(function*() {
+  const { database, redis } = yield* stores
+  const names = [Option.isSome(database) ? "PostgreSQL" : "embedded database", Option.isSome(redis) ? "Redis" : "no Redis"]
+  return `Node ${process.versions.node}, ${names.join(", ")}; ${concurrency} requests at once, ${rounds} rounds`
+})
+
+const bench = Command.make(
+  "bench",
+  {
+    parts: Argument.Literals("part", parts).pipe(
+      Argument.withDescription("What to measure; everything when absent"),
+      Argument.variadic()
+    ),
+    seconds: Flag.Finite("seconds").pipe(
+      Flag.withSchema(RoundSeconds),
+      Flag.withDescription("How long one request is repeated in one round"),
+      Flag.withDefault(1.5)
+    )
+  },
+  Effect.fnUntraced(function*({ parts: chosen, seconds }) {
+    const wanted: ReadonlyArray<string> = chosen.length === 0 ? parts : chosen
+    const settings = yield* makeSettings
+    yield* print([yield* conditions])
+    const loads = workloads.filter((workload) => wanted.includes(workload))
+    if (loads.length > 0) {
+      const { measured, memory } = yield* measureUnderLoad(settings, loads, Duration.seconds(seconds))
+      yield* Effect.forEach(measured, (figures) => print(Report.throughput(figures)))
+      yield* print(Report.memory(memory))
+    }
+    if (wanted.includes("start")) yield* print(Report.startUp(yield* measureStarts(settings)))
+  })
+)
+
+Command.run(bench, { version: "1" }).pipe(
+  Effect.provide(Layer.mergeAll(NodeServices.layer, NodeHttpClient.layerUndici, NodeCrypto.layer)),
+  NodeRuntime.runMain
+)
