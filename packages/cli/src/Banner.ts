@@ -21,7 +21,7 @@ export const banner = Effect.fnUntraced(function*(options: {
   const database = Option.map(yield* databaseUrl, (value) => `external, ${hostOf(Redacted.value(value))}`)
   const redis = Option.map(yield* Config.option(redisUrl), (value) => `external, ${hostOf(Redacted.value(value).href)}`)
   const provider = yield* Config.String("EMBEDDING_PROVIDER").pipe(Config.withDefault("local"))
-  const key = Option.match(firstKey, { onNone: () => "YOUR_API_KEY", onSome: Redacted.value })
+  const key = Option.match(firstKey, { onNone: () => "YOUR-API-KEY", onSome: Redacted.value })
   return [
     `DevOps MCP is ready after ${seconds.toFixed(1)} s`,
     "",
