@@ -26,7 +26,8 @@ const DeadLetterRow = Schema.Struct({
   id: Schema.String,
   error: Schema.String,
   attempts: Schema.Int,
-  payload: Schema.fromJsonString(Schema.Json)
+  // A payload that is not even JSON is what its dead letter is about, so it is shown as it is.
+  payload: Schema.Union([Schema.fromJsonString(Schema.Json), Schema.String])
 })
 
 type Operation = QueueError["operation"]

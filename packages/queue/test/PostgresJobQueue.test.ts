@@ -58,26 +58,18 @@ layer(Layer.merge(TestDatabase, quiet), { excludeTestServices: true, timeout: "6
       Effect.gen(function* () {
         yield* empty
         const workers = [yield* worker(), yield* worker()]
-        const count = 30
-        const [seen, all] = [yield* Ref.make<ReadonlyArray<string>>([]), yield* Deferred.make<void>()]
-        const fibers = yield* Effect.forEach(
-          workers.flatMap((queue) => [queue, queue]),
-          (queue) =>
-            Effect.forkChild(
-              Effect.forever(
-                queue.take((_, { id }) =>
-                  Effect.gen(function* () {
-                    const ids = yield* Ref.updateAndGet(seen, (ids) => [...ids, id])
-                    if (ids.length >= count) yield* Deferred.succeed(all, undefined)
-                  })
-                )
-              )
-            )
+        const ids = Array.from({ length: 32 }, (_, index) => `job ${index}`)
+        const seen = yield* Ref.make<ReadonlyArray<string>>([])
+        const share = (queue: JobQueue["Service"]) =>
+          Effect.replicateEffect(
+            queue.take((_, { id }) => Ref.update(seen, (ids) => [...ids, id])),
+            8
+          )
+        const takers = yield* Effect.forkChild(
+          Effect.forEach([...workers, ...workers], share, { concurrency: "unbounded" })
         )
-        const ids = Array.from({ length: count }, (_, index) => `job ${index}`)
         yield* Effect.forEach(ids, (id, index) => workers[index % 2]?.offer(newJob(), { id }) ?? Effect.void)
-        yield* Deferred.await(all)
-        yield* Effect.forEach(fibers, Fiber.interrupt)
+        yield* Fiber.join(takers)
         assert.sameMembers([...(yield* Ref.get(seen))], ids)
         assert.deepInclude(yield* workers[0]!.stats, { depth: 0, inFlight: 0, deadLetters: 0 })
       })
