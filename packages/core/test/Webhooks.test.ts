@@ -1,6 +1,6 @@
 import { JobQueue } from "@devops-mcp/core/ports/JobQueue"
 import { WebhookRepository } from "@devops-mcp/core/ports/WebhookRepository"
-import { deepestNesting, isNestedDeeper } from "@devops-mcp/core/webhooks/Nesting"
+import { deepestNesting, isNestedDeeper } from "@devops-mcp/core/JsonNesting"
 import { Webhooks } from "@devops-mcp/core/webhooks/Webhooks"
 import { DeliveryId, WebhookId } from "@devops-mcp/domain/Ids"
 import { freshId, freshTenant } from "@devops-mcp/testing/Fixtures"

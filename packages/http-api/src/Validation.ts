@@ -1,9 +1,10 @@
+import { deepestNesting, isNestedDeeper } from "@devops-mcp/core/JsonNesting"
 import { maxBodyBytes } from "@devops-mcp/infrastructure/Settings"
 import { NotFound, PayloadTooLarge, type ProblemDetail, UnsupportedMediaType } from "@devops-mcp/contract/Problems"
 import { Validation } from "@devops-mcp/contract/Validation"
 import { RequestId } from "@devops-mcp/observability/RequestContext"
 import { Array as Arr, ByteSize, Cause, Effect, Layer, SchemaIssue } from "effect"
-import { HttpIncomingMessage, HttpServerError } from "effect/http"
+import { HttpIncomingMessage, HttpMethod, HttpServerError, HttpServerRequest } from "effect/http"
 import { HttpApiError } from "effect/http-api"
 import { badRequest, internalError } from "./Problems.ts"
 
@@ -101,9 +102,21 @@ export const ValidationLive = Layer.effect(
       })
     })
 
+    const checkNesting = Effect.gen(function* () {
+      const request = yield* HttpServerRequest.HttpServerRequest
+      // Read here and kept by the request, so what decodes the body finds it read. A failure is the decoder's to report.
+      if (HttpMethod.hasBody(request.method) && request.headers["content-type"]?.includes("json")) {
+        const body = yield* Effect.orElseSucceed(request.text, () => "")
+        if (isNestedDeeper(body, deepestNesting)) {
+          return yield* yield* badRequest([{ pointer: "/body", detail: `Nested deeper than ${deepestNesting} levels` }])
+        }
+      }
+    })
+
     return Validation.of(
       Effect.fnUntraced(
         function* (httpEffect) {
+          yield* checkNesting
           const response = yield* httpEffect
           return response.status === 415 ? yield* unsupported() : response
         },

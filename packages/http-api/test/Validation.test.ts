@@ -128,6 +128,16 @@ layer(TestServer, { excludeTestServices: true })("Validation", (it) => {
     })
   )
 
+  it.effect("a body that is nested absurdly deep is refused before anything walks it", () =>
+    Effect.gen(function* () {
+      const depth = 100_000
+      const body = `{"name":"x","metadata":{"a":${"[".repeat(depth)}${"]".repeat(depth)}}}`
+      const { json, status } = yield* send("POST", "/api/v1/contexts", { key: "agent", body })
+      assert.strictEqual(status, 400)
+      assert.strictEqual(Object(json).errors[0].pointer, "/body")
+    })
+  )
+
   it.effect("an id that cannot be one is not found", () =>
     Effect.gen(function* () {
       const { json, status } = yield* send("GET", "/api/v1/contexts/not-an-id", { key: "viewer" })

@@ -2,6 +2,7 @@ import * as ToolAdapters from "@devops-mcp/adapters/ToolAdapters"
 import { WebhookAdaptersLive } from "@devops-mcp/adapters/WebhookAdapters"
 import { CacheLive } from "@devops-mcp/cache/CacheLive"
 import { CoreLive } from "@devops-mcp/core/Core"
+import { Cache } from "@devops-mcp/core/ports/Cache"
 import { databaseUrl } from "@devops-mcp/database/Client"
 import { DatabaseLive, type DatabaseOptions } from "@devops-mcp/database/Database"
 import { EmbeddingsLive } from "@devops-mcp/embeddings/EmbeddingsLive"
@@ -23,9 +24,20 @@ const JobQueueLive = Layer.unwrap(Effect.gen(function*() {
   return PostgresJobQueue({ exclusive: Option.isNone(yield* databaseUrl) })
 }))
 
+/** Without the cache everything still works, with less: what replicas share, they no longer do. */
+const CacheHealthLive = Layer.effectDiscard(Effect.gen(function*() {
+  const cache = yield* Cache
+  const health = yield* Health
+  yield* health.register({
+    name: "cache",
+    required: false,
+    check: Effect.mapError(cache.get("health"), () => ({ message: "The cache does not answer" }))
+  })
+}))
+
 /** Every use-case on its real ports: what each of the programs is built on. */
 export const InfrastructureLive = ({ gitRoots, ...database }: InfrastructureOptions) =>
-  CoreLive.pipe(
+  Layer.merge(CoreLive, CacheHealthLive).pipe(
     Layer.provideMerge(Layer.mergeAll(
       JobQueueLive,
       CacheLive,

@@ -1,5 +1,6 @@
 import { credentialOf } from "@devops-mcp/core/access/Credential"
 import { Authentication } from "@devops-mcp/core/access/Authentication"
+import { deepestNesting, isNestedDeeper } from "@devops-mcp/core/JsonNesting"
 import { maxBodyBytes } from "@devops-mcp/infrastructure/Settings"
 import { RequestId } from "@devops-mcp/observability/RequestContext"
 import { createMcpHandler } from "@modelcontextprotocol/server"
@@ -107,7 +108,11 @@ export const McpRoutes = HttpRouter.use(Effect.fnUntraced(function*(router) {
     )
     if (request.method !== "POST") return yield* refuse(405, "There are no sessions and streams here", { allow: "POST" })
     // Without a parsed body the SDK answers with its parse error.
-    const parsedBody = Result.getOrUndefined(parseJson(yield* readBody(request, bodyLimit)))
+    const body = yield* readBody(request, bodyLimit)
+    if (isNestedDeeper(body, deepestNesting)) {
+      return yield* refuse(400, `The body is nested deeper than ${deepestNesting} levels`)
+    }
+    const parsedBody = Result.getOrUndefined(parseJson(body))
     const caller = new Caller({
       principal: Effect.succeed(principal),
       requestId: Effect.succeed(yield* RequestId),

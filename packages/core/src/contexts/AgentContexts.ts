@@ -18,6 +18,7 @@ import { makeNewId } from "../NewId.ts"
 import { ContextRepository } from "../ports/ContextRepository.ts"
 import type { EmbedderError } from "../ports/Embedder.ts"
 import { JobQueue, type QueueError } from "../ports/JobQueue.ts"
+import { SearchIndex } from "../ports/SearchIndex.ts"
 import type { StoreError } from "../ports/StoreError.ts"
 import { TokenCounter } from "../ports/TokenCounter.ts"
 import { Transactions } from "../ports/Transactions.ts"
@@ -41,41 +42,47 @@ const messagesOf = (item: ContextItem): number =>
   Option.match(digestMark(item), { onNone: () => 1, onSome: (mark) => mark.messages })
 
 /** Keeps what agents work in, within token budgets. Plain reads and changes are the repository's. */
-export class AgentContexts extends Context.Service<AgentContexts, {
-  readonly create: (tenantId: TenantId, input: typeof CreateContext.Type) => Effect.Effect<AgentContext, StoreError>
-  /** Counts tokens, stores, and has the worker make the items searchable. */
-  readonly append: (
-    tenantId: TenantId,
-    id: ContextId,
-    input: typeof AppendItems.Type
-  ) => Effect.Effect<typeof AppendedItems.Type, NotFound | StoreError | QueueError>
-  readonly window: (
-    tenantId: TenantId,
-    id: ContextId,
-    query: typeof WindowQuery.Type
-  ) => Effect.Effect<ContextWindow, NotFound | StoreError>
-  readonly compact: (
-    tenantId: TenantId,
-    id: ContextId,
-    input: typeof CompactContext.Type
-  ) => Effect.Effect<typeof CompactedContext.Type, NotFound | StaleVersion | InvalidInput | StoreError>
-  readonly search: (
-    tenantId: TenantId,
-    id: ContextId,
-    input: typeof SearchContext.Type
-  ) => Effect.Effect<typeof ContextHits.Type, NotFound | StoreError | EmbedderError>
-}>()("@devops-mcp/core/contexts/AgentContexts") {
+export class AgentContexts extends Context.Service<
+  AgentContexts,
+  {
+    readonly create: (tenantId: TenantId, input: typeof CreateContext.Type) => Effect.Effect<AgentContext, StoreError>
+    /** Counts tokens, stores, and has the worker make the items searchable. */
+    readonly append: (
+      tenantId: TenantId,
+      id: ContextId,
+      input: typeof AppendItems.Type
+    ) => Effect.Effect<typeof AppendedItems.Type, NotFound | StoreError | QueueError>
+    readonly window: (
+      tenantId: TenantId,
+      id: ContextId,
+      query: typeof WindowQuery.Type
+    ) => Effect.Effect<ContextWindow, NotFound | StoreError>
+    readonly compact: (
+      tenantId: TenantId,
+      id: ContextId,
+      input: typeof CompactContext.Type
+    ) => Effect.Effect<typeof CompactedContext.Type, NotFound | StaleVersion | InvalidInput | StoreError>
+    /** Removes the context from the store and from the search. */
+    readonly delete: (tenantId: TenantId, id: ContextId) => Effect.Effect<void, NotFound | StoreError>
+    readonly search: (
+      tenantId: TenantId,
+      id: ContextId,
+      input: typeof SearchContext.Type
+    ) => Effect.Effect<typeof ContextHits.Type, NotFound | StoreError | EmbedderError>
+  }
+>()("@devops-mcp/core/contexts/AgentContexts") {
   static readonly layer = Layer.effect(
     AgentContexts,
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const repository = yield* ContextRepository
       const transactions = yield* Transactions
       const jobs = yield* JobQueue
       const tokens = yield* TokenCounter
       const knowledge = yield* Knowledge
+      const index = yield* SearchIndex
       const newId = yield* makeNewId
 
-      const create = Effect.fn("AgentContexts.create")(function*(
+      const create = Effect.fn("AgentContexts.create")(function* (
         tenantId: TenantId,
         input: typeof CreateContext.Type
       ) {
@@ -88,7 +95,7 @@ export class AgentContexts extends Context.Service<AgentContexts, {
         })
       })
 
-      const append = Effect.fn("AgentContexts.append")(function*(
+      const append = Effect.fn("AgentContexts.append")(function* (
         tenantId: TenantId,
         id: ContextId,
         input: typeof AppendItems.Type
@@ -103,23 +110,23 @@ export class AgentContexts extends Context.Service<AgentContexts, {
             pinned: item.pinned ?? false,
             metadata: item.metadata ?? {},
             createdAt
-          })))
+          }))
+        )
         return yield* transactions.run(
           tenantId,
-          Effect.gen(function*() {
+          Effect.gen(function* () {
             const appended = yield* repository.append(tenantId, id, items)
             const seqs = appended.items.map((item) => item.seq)
             const [fromSeq, toSeq] = [Math.min(...seqs), Math.max(...seqs)]
-            yield* jobs.offer(
-              Job.cases.IndexContext.make({ tenantId, contextId: id, fromSeq, toSeq }),
-              { id: `context:${id}:${fromSeq}-${toSeq}` }
-            )
+            yield* jobs.offer(Job.cases.IndexContext.make({ tenantId, contextId: id, fromSeq, toSeq }), {
+              id: `context:${id}:${fromSeq}-${toSeq}`
+            })
             return appended
           })
         )
       })
 
-      const window = Effect.fn("AgentContexts.window")(function*(
+      const window = Effect.fn("AgentContexts.window")(function* (
         tenantId: TenantId,
         id: ContextId,
         query: typeof WindowQuery.Type
@@ -130,7 +137,7 @@ export class AgentContexts extends Context.Service<AgentContexts, {
       })
 
       /** The same id gives texts whose tokens only grow with the number of messages they stand for. */
-      const makeDigest = Effect.fnUntraced(function*(contextId: ContextId) {
+      const makeDigest = Effect.fnUntraced(function* (contextId: ContextId) {
         const id = yield* newId(ContextItemId)
         const createdAt = yield* DateTime.now
         return (removed: ReadonlyArray<ContextItem>): ContextItem => {
@@ -151,14 +158,14 @@ export class AgentContexts extends Context.Service<AgentContexts, {
         }
       })
 
-      const compact = Effect.fn("AgentContexts.compact")(function*(
+      const compact = Effect.fn("AgentContexts.compact")(function* (
         tenantId: TenantId,
         id: ContextId,
         input: typeof CompactContext.Type
       ) {
         return yield* transactions.run(
           tenantId,
-          Effect.gen(function*() {
+          Effect.gen(function* () {
             const strategy = input.strategy ?? "oldest_first"
             const all = yield* repository.allItems(tenantId, id)
             if (selectWindow(all, input.maxTokens, strategy).omitted.count === 0) {
@@ -177,7 +184,12 @@ export class AgentContexts extends Context.Service<AgentContexts, {
                 detail: `The digest alone takes ${digest.tokens} tokens; the budget must be larger`
               })
             }
-            const context = yield* repository.replaceWithDigest(tenantId, id, removed.map((item) => item.id), digest)
+            const context = yield* repository.replaceWithDigest(
+              tenantId,
+              id,
+              removed.map((item) => item.id),
+              digest
+            )
             return {
               context,
               digest,
@@ -187,7 +199,7 @@ export class AgentContexts extends Context.Service<AgentContexts, {
         )
       })
 
-      const search = Effect.fn("AgentContexts.search")(function*(
+      const search = Effect.fn("AgentContexts.search")(function* (
         tenantId: TenantId,
         id: ContextId,
         input: typeof SearchContext.Type
@@ -209,7 +221,14 @@ export class AgentContexts extends Context.Service<AgentContexts, {
         return { items }
       })
 
-      return AgentContexts.of({ create, append, window, compact, search })
+      const remove = Effect.fn("AgentContexts.delete")(function* (tenantId: TenantId, id: ContextId) {
+        yield* transactions.run(
+          tenantId,
+          Effect.andThen(repository.delete(tenantId, id), index.remove(tenantId, "context", id))
+        )
+      })
+
+      return AgentContexts.of({ create, append, window, compact, delete: remove, search })
     })
   )
 }

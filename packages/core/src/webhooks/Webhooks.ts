@@ -12,7 +12,7 @@ import type { StoreError } from "../ports/StoreError.ts"
 import { Transactions } from "../ports/Transactions.ts"
 import { WebhookAdapters, type WebhookHeaders } from "../ports/WebhookAdapter.ts"
 import { WebhookRepository } from "../ports/WebhookRepository.ts"
-import { deepestNesting, isNestedDeeper } from "./Nesting.ts"
+import { deepestNesting, isNestedDeeper } from "../JsonNesting.ts"
 
 const decodeJson = Schema.decodeEffect(Schema.fromJsonString(Schema.Json))
 
