@@ -47,9 +47,10 @@ const bodyStart = (received: Buffer): number | undefined => {
   if (head < 0) return undefined
   const start = head + endOfHead.length
   const length = /\ncontent-length: *(\d+)/i.exec(received.toString("latin1", 0, head))?.[1]
-  const isComplete = length === undefined
-    ? received.subarray(-endOfChunks.length).equals(endOfChunks)
-    : received.length >= start + Number(length)
+  const isComplete =
+    length === undefined
+      ? received.subarray(-endOfChunks.length).equals(endOfChunks)
+      : received.length >= start + Number(length)
   return isComplete ? start : undefined
 }
 
@@ -95,11 +96,14 @@ const drive = (socket: Socket, request: LoadRequest, run: Run) =>
   })
 
 /** Keeps the server busy for a while. Every request that was sent is answered and counted when it returns. */
-export const load = Effect.fnUntraced(function*(request: LoadRequest, duration: Duration.Duration) {
+export const load = Effect.fnUntraced(function* (request: LoadRequest, duration: Duration.Duration) {
   const sockets = yield* Effect.replicateEffect(open(request.url), concurrency)
   const run: Run = { answered: 0, bodyBytes: 0, stopping: false }
   const startedAt = yield* Clock.currentTimeNanos
-  const stop = Effect.andThen(Effect.sleep(duration), Effect.sync(() => run.stopping = true))
+  const stop = Effect.andThen(
+    Effect.sleep(duration),
+    Effect.sync(() => (run.stopping = true))
+  )
   const driven = Effect.forEach(sockets, (socket) => drive(socket, request, run), { concurrency, discard: true })
   yield* Effect.all([driven, stop], { concurrency: 2, discard: true }).pipe(
     Effect.timeoutOrElse({

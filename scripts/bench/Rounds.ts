@@ -6,6 +6,9 @@ import { plain } from "./Targets.ts"
 /** Rounds that count. Each has every subject once, so that whatever else the machine does meets them alike. */
 export const rounds = 5
 
+/** Our server has much code to compile before it is as fast as it gets; warming up takes this many rounds' time. */
+const warmUpRounds = 3
+
 /** Work that a server puts behind its answers, such as audit rows, is part of what a request costs. */
 const settling = Duration.millis(100)
 
@@ -25,8 +28,9 @@ export interface Spread {
 
 export const spreadOf = (values: Array.NonEmptyReadonlyArray<number>): Spread => {
   const sorted = Array.sort(values, Order.Number)
-  const median = sorted[Math.floor(sorted.length / 2)] ?? sorted[0]
-  return { median, least: sorted[0], most: Array.lastNonEmpty(sorted) }
+  const least = sorted[0]
+  const [low = least, high = low] = [sorted[(sorted.length - 1) >> 1], sorted[sorted.length >> 1]]
+  return { median: (low + high) / 2, least, most: Array.lastNonEmpty(sorted) }
 }
 
 /** Requests in a second of the server's processor time; `ratio` is to the plain server's in the same round. */
@@ -36,7 +40,7 @@ export interface Measured {
   readonly ratio: Spread
 }
 
-const measure = Effect.fnUntraced(function*({ request, server }: Subject, duration: Duration.Duration) {
+const measure = Effect.fnUntraced(function* ({ request, server }: Subject, duration: Duration.Duration) {
   const before = yield* usage(server)
   const { answered, bodyBytes } = yield* load(request, duration)
   yield* Effect.sleep(settling)
@@ -45,13 +49,15 @@ const measure = Effect.fnUntraced(function*({ request, server }: Subject, durati
 })
 
 /** Warms everything up, then measures round after round. The plain server comes first in what is returned. */
-export const compare = Effect.fnUntraced(function*(
+export const compare = Effect.fnUntraced(function* (
   baseline: Server,
   subjects: Array.NonEmptyReadonlyArray<Subject>,
   duration: Duration.Duration
 ) {
   const [first] = subjects
-  const [{ bodyBytes }] = yield* Effect.forEach(subjects, (subject) => measure(subject, duration))
+  const [{ bodyBytes }] = yield* Effect.forEach(subjects, (subject) =>
+    measure(subject, Duration.times(duration, warmUpRounds))
+  )
   const reference: Subject = {
     name: `plain node:http, ${bodyBytes} bytes`,
     server: baseline,
@@ -59,10 +65,11 @@ export const compare = Effect.fnUntraced(function*(
   }
   yield* measure(reference, duration)
 
-  const round = Effect.gen(function*() {
+  const round = Effect.gen(function* () {
     const plainRate = (yield* measure(reference, duration)).perCpuSecond
     const others = yield* Effect.forEach(subjects, (subject) =>
-      Effect.map(measure(subject, duration), ({ perCpuSecond }) => ({ name: subject.name, perCpuSecond })))
+      Effect.map(measure(subject, duration), ({ perCpuSecond }) => ({ name: subject.name, perCpuSecond }))
+    )
     return [{ name: reference.name, perCpuSecond: plainRate }, ...others].map((sample) => ({
       ...sample,
       ratio: sample.perCpuSecond / plainRate

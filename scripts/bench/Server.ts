@@ -26,7 +26,7 @@ export class ServerFailed extends Schema.TaggedError<ServerFailed>()("ServerFail
 export const stores = Config.all({ database: databaseUrl, redis: Config.option(redisUrl) })
 
 /** The environment of every server of this run, and the key that works on them. */
-export const makeSettings = Effect.gen(function*() {
+export const makeSettings = Effect.gen(function* () {
   const { generate } = yield* makeApiKeySecrets
   const { database, redis } = yield* stores
   // A key that nobody else knows: the database may be one that stays.
@@ -43,18 +43,23 @@ export const makeSettings = Effect.gen(function*() {
 export type Settings = Effect.Success<typeof makeSettings>
 
 /** Runs `devops-mcp start` on a home folder until its scope closes, and tells how long it took to its ready line. */
-export const startServer = Effect.fnUntraced(function*({ env }: Settings, home: string) {
+export const startServer = Effect.fnUntraced(function* ({ env }: Settings, home: string) {
   const startedAt = yield* Clock.currentTimeNanos
   const program = yield* runStart({ ...env, DEVOPS_MCP_HOME: home })
   const seconds = Number((yield* Clock.currentTimeNanos) - startedAt) / 1e9
   return { ...program, seconds }
 })
 
-export const startBaseline = Effect.gen(function*() {
+export const startBaseline = Effect.gen(function* () {
   const spawner = yield* ChildProcessSpawner.ChildProcessSpawner
   const file = fileURLToPath(new URL("Baseline.ts", import.meta.url))
   const { stdout } = yield* spawner.spawn(ChildProcess.make(process.execPath, [file], { stderr: "inherit" }))
-  const url = yield* stdout.pipe(Stream.decodeText(), Stream.splitLines, Stream.runHead, Effect.flatMap(Effect.fromOption))
+  const url = yield* stdout.pipe(
+    Stream.decodeText(),
+    Stream.splitLines,
+    Stream.runHead,
+    Effect.flatMap(Effect.fromOption)
+  )
   return { url } satisfies Server
 })
 
@@ -66,7 +71,7 @@ const valueOf = (metrics: string, name: string) => {
 }
 
 /** Processor time and resident memory of the whole process, its threads included. */
-export const usage = Effect.fnUntraced(function*({ url }: Server) {
+export const usage = Effect.fnUntraced(function* ({ url }: Server) {
   const metrics = yield* Effect.flatMap(HttpClient.get(`${url}/metrics`), (response) => response.text)
   return {
     cpuSeconds: yield* valueOf(metrics, "process_cpu_seconds_total"),
@@ -76,7 +81,7 @@ export const usage = Effect.fnUntraced(function*({ url }: Server) {
 
 /** Waits until nothing goes on behind the answers any more, such as indexing what was just stored. */
 export const awaitIdle = (server: Server) =>
-  Effect.gen(function*() {
+  Effect.gen(function* () {
     const before = yield* usage(server)
     yield* Effect.sleep(idle.interval)
     const after = yield* usage(server)
@@ -88,6 +93,7 @@ export const awaitIdle = (server: Server) =>
     }),
     Effect.timeoutOrElse({
       duration: idle.longestWait,
-      orElse: () => Effect.fail(new ServerFailed({ detail: "The server is busy without having been asked for anything" }))
+      orElse: () =>
+        Effect.fail(new ServerFailed({ detail: "The server is busy without having been asked for anything" }))
     })
   )

@@ -3,7 +3,7 @@ import { type Spread, spreadOf } from "./Rounds.ts"
 import { type Settings, startServer, usage } from "./Server.ts"
 
 /** Starts on a home folder that an earlier start has filled. */
-const laterStarts = 3
+const laterStarts = 2
 
 /** Seconds from the start of the process to its ready line, and its resident memory then. */
 export interface StartUp {
@@ -13,16 +13,18 @@ export interface StartUp {
 }
 
 const start = (settings: Settings, home: string) =>
-  Effect.scoped(Effect.gen(function*() {
-    const server = yield* startServer(settings, home)
-    const { residentBytes } = yield* usage(server)
-    // Asked to stop, it leaves its stores as an ordinary end does, and not as a crash.
-    yield* server.signal("SIGTERM")
-    return { seconds: server.seconds, residentBytes }
-  }))
+  Effect.scoped(
+    Effect.gen(function* () {
+      const server = yield* startServer(settings, home)
+      const { residentBytes } = yield* usage(server)
+      // Asked to stop, it leaves its stores as an ordinary end does, and not as a crash.
+      yield* server.signal("SIGTERM")
+      return { seconds: server.seconds, residentBytes }
+    })
+  )
 
 /** A first start on an empty home folder, then some on what it left there. */
-export const measureStarts = Effect.fnUntraced(function*(settings: Settings) {
+export const measureStarts = Effect.fnUntraced(function* (settings: Settings) {
   const fs = yield* FileSystem.FileSystem
   const home = yield* fs.makeTempDirectoryScoped({ prefix: "devops-mcp-bench-" })
   const first = yield* start(settings, home)

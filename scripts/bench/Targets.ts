@@ -16,12 +16,15 @@ const client = (url: string, key: string) =>
 
 const messages = [
   { role: "user", content: "The deployment of checkout to staging failed after ten minutes. What happened?" },
-  { role: "assistant", content: "Its new pods do not become ready: /readyz answers 503 because a migration is missing." },
+  {
+    role: "assistant",
+    content: "Its new pods do not become ready: /readyz answers 503 because a migration is missing."
+  },
   { role: "user", content: "Run the migration and deploy again." }
 ] as const
 
 /** A small context in a tenant of its own, and the key of an agent that may read it. */
-export const makeContext = Effect.fnUntraced(function*(server: Server, settings: Settings) {
+export const makeContext = Effect.fnUntraced(function* (server: Server, settings: Settings) {
   const platform = yield* client(server.url, settings.key)
   const tenant = yield* platform.tenants.create({ payload: { name: "bench" } })
   const { key } = yield* platform.apiKeys.create({ payload: { name: "bench", role: "agent", tenantId: tenant.id } })

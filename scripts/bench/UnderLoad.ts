@@ -1,4 +1,4 @@
-import { Array, type Duration, Effect, FileSystem } from "effect"
+import { type Array, type Duration, Effect, FileSystem } from "effect"
 import { compare, type Subject } from "./Rounds.ts"
 import { awaitIdle, type Settings, startBaseline, startServer, usage } from "./Server.ts"
 import { httpGet, makeContext, mcpCall } from "./Targets.ts"
@@ -15,7 +15,7 @@ export interface Memory {
 export type Workload = "mcp" | "http"
 
 /** One server, one workload after the other. */
-export const measureUnderLoad = Effect.fnUntraced(function*(
+export const measureUnderLoad = Effect.fnUntraced(function* (
   settings: Settings,
   workloads: ReadonlyArray<Workload>,
   duration: Duration.Duration

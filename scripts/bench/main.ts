@@ -19,9 +19,12 @@ const RoundSeconds = Schema.Finite.check(Schema.isBetween({ minimum: 0.1, maximu
 
 const print = (lines: ReadonlyArray<string>) => Console.log(`${lines.join("\n")}\n`)
 
-const conditions = Effect.gen(function*() {
+const conditions = Effect.gen(function* () {
   const { database, redis } = yield* stores
-  const names = [Option.isSome(database) ? "PostgreSQL" : "embedded database", Option.isSome(redis) ? "Redis" : "no Redis"]
+  const names = [
+    Option.isSome(database) ? "PostgreSQL" : "embedded database",
+    Option.isSome(redis) ? "Redis" : "no Redis"
+  ]
   return `Node ${process.versions.node}, ${names.join(", ")}; ${concurrency} requests at once, ${rounds} rounds`
 })
 
@@ -35,10 +38,10 @@ const bench = Command.make(
     seconds: Flag.Finite("seconds").pipe(
       Flag.withSchema(RoundSeconds),
       Flag.withDescription("How long one request is repeated in one round"),
-      Flag.withDefault(1.5)
+      Flag.withDefault(1)
     )
   },
-  Effect.fnUntraced(function*({ parts: chosen, seconds }) {
+  Effect.fnUntraced(function* ({ parts: chosen, seconds }) {
     const wanted: ReadonlyArray<string> = chosen.length === 0 ? parts : chosen
     const settings = yield* makeSettings
     yield* print([yield* conditions])

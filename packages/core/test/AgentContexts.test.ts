@@ -191,6 +191,19 @@ layer(UseCases, { excludeTestServices: true, timeout: "60 seconds" })("AgentCont
     { arbitrary: { runs: 25 } }
   )
 
+  it.effect("replaces the digest of an earlier compaction by one that stands for its messages too", () =>
+    Effect.gen(function* () {
+      const { contexts, id, tenantId } = yield* filled(Array.from({ length: 20 }, () => message("word ".repeat(30))))
+      for (const maxTokens of [500, 400, 300]) {
+        const { digest } = yield* contexts.compact(tenantId, id, { maxTokens })
+        const items = yield* (yield* ContextRepository).allItems(tenantId, id)
+        assert.deepStrictEqual(items.filter(isDigest), [digest])
+        assert.match(digest?.content ?? "", new RegExp(`^${20 - items.length + 1} earlier messages were`))
+        assert.deepInclude(digest?.metadata, { messages: 20 - items.length + 1 })
+      }
+    })
+  )
+
   it.effect("keeps pinned and system messages, and the newest of the others", () =>
     Effect.gen(function* () {
       const long = "word ".repeat(50)

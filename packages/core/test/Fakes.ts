@@ -20,7 +20,7 @@ const dimensions = 32
 
 /** Words become numbers, texts with the same words become near: enough meaning to test a search with. */
 const vectorOf = (text: string): ReadonlyArray<number> => {
-  const vector = new Array<number>(dimensions).fill(0)
+  const vector = Array.from({ length: dimensions }, () => 0)
   for (const word of text.toLowerCase().match(/[a-z]+/g) ?? [""]) {
     let hash = 7
     for (const character of word) hash = (hash * 31 + character.charCodeAt(0)) % 65_521

@@ -235,6 +235,19 @@ layer(UseCases, { excludeTestServices: true, timeout: "60 seconds" })("Ingest", 
     })
   )
 
+  it.effect("nor is a context", () =>
+    Effect.gen(function* () {
+      const tenantId = yield* fresh
+      const [contexts, deleted] = [yield* AgentContexts, yield* Ref.make(false)]
+      const { id } = yield* contexts.create(tenantId, { name: "c" })
+      yield* contexts.append(tenantId, id, { items: [{ role: "user", content: "secret plans" }] })
+      const meanwhile = contexts.delete(tenantId, id).pipe(Effect.andThen(Ref.set(deleted, true)), Effect.orDie)
+      yield* whileEmbedder(meanwhile, work)
+      assert.isTrue(yield* Ref.get(deleted))
+      assert.deepStrictEqual(yield* passages(tenantId), [])
+    })
+  )
+
   it.effect("makes the items of a context searchable, the asked ones and no other", () =>
     Effect.gen(function* () {
       const tenantId = yield* fresh

@@ -1,8 +1,8 @@
 import { PgClient } from "@effect/sql-pg"
-import { Config, Duration, Effect, Layer, Option, Redacted, String } from "effect"
+import { Config, Duration, Effect, Layer, Option, Predicate, Redacted, Schema, String } from "effect"
 import { SqlClient, type SqlError } from "effect/sql"
 import * as EmbeddedPostgres from "./embedded/EmbeddedPostgres.ts"
-import { DatabaseUnreachable, DatabaseUnsupported } from "./Errors.ts"
+import { DatabaseUnreachable, DatabaseUnsupported, reasonOf } from "./Errors.ts"
 
 /** Connections of one program to a server; several replicas share the server's limit. */
 const serverConnections = 20
@@ -10,6 +10,7 @@ const serverConnections = 20
 /** Logical connections to the embedded database; it works on one at a time anyway. */
 const embeddedConnections = 8
 
+/** How long a server has to take a connection and to say what it is. */
 const connectTimeout = Duration.seconds(5)
 
 /** The oldest versions whose features the schema and the queries use. */
@@ -25,39 +26,51 @@ const naming = {
 
 const addressOf = (url: Redacted.Redacted): string => {
   const parsed = URL.parse(Redacted.value(url))
-  return parsed === null ? "DATABASE_URL" : `${parsed.hostname}:${parsed.port || "5432"}${parsed.pathname}`
+  // An `@` this late means that the password holds a `/` and what looks like a host and a path are parts of it.
+  return parsed === null || !isPostgres(parsed) || parsed.pathname.includes("@")
+    ? "DATABASE_URL"
+    : `${parsed.hostname}:${parsed.port || "5432"}${parsed.pathname}`
 }
+
+const isPostgres = ({ protocol }: URL): boolean => protocol === "postgres:" || protocol === "postgresql:"
 
 const isOlder = (version: string, than: string): boolean =>
   version.localeCompare(than, "en", { numeric: true }) < 0
 
+/** What a server says of itself; `vector` is the version of pgvector that it has or could have. */
+export interface ServerFacts {
+  readonly version: number
+  readonly vector: string | null
+}
+
+/** What keeps us from using a server, if anything. */
+export const shortcomingOf = ({ vector, version }: ServerFacts): string | undefined => {
+  if (version < minimum.postgres) return `it is PostgreSQL ${version}, and ${minimum.postgres} or newer is needed`
+  if (vector === null) return "the extension pgvector is not installed on its server"
+  if (isOlder(vector, minimum.vector)) return `its pgvector is ${vector}, and ${minimum.vector} or newer is needed`
+}
+
 /** Asks the server what it is before anything is built on it. */
 const checkServer = Effect.fnUntraced(function*(address: string) {
   const sql = yield* SqlClient.SqlClient
-  const [server] = yield* sql<{ readonly version: number; readonly vector: string | null }>`
+  const unreachable = (detail: string) => new DatabaseUnreachable({ address, detail })
+  const [server] = yield* sql<ServerFacts>`
     select
       current_setting('server_version_num')::int / 10000 as version,
       coalesce(
         (select extversion from pg_extension where extname = 'vector'),
         (select default_version from pg_available_extensions where name = 'vector')
       ) as vector`.pipe(
-    Effect.mapError((error) => new DatabaseUnreachable({ address, detail: detailOf(error) }))
+    Effect.mapError((error) => unreachable(detailOf(error))),
+    Effect.timeoutOrElse({ duration: connectTimeout, orElse: () => Effect.fail(unreachable("Connection timed out")) })
   )
-  const unsupported = (detail: string) => new DatabaseUnsupported({ address, detail })
-  if (server === undefined || server.version < minimum.postgres) {
-    return yield* unsupported(`it is PostgreSQL ${server?.version}, and ${minimum.postgres} or newer is needed`)
-  }
-  if (server.vector === null) {
-    return yield* unsupported("the extension pgvector is not installed on its server")
-  }
-  if (isOlder(server.vector, minimum.vector)) {
-    return yield* unsupported(`its pgvector is ${server.vector}, and ${minimum.vector} or newer is needed`)
-  }
+  const shortcoming = server === undefined ? "it does not say what it is" : shortcomingOf(server)
+  if (shortcoming !== undefined) return yield* new DatabaseUnsupported({ address, detail: shortcoming })
 })
 
 const detailOf = (error: SqlError.SqlError): string => {
   const { cause } = error.reason
-  return cause instanceof Error && cause.message !== "" ? cause.message : error.reason._tag
+  return Predicate.isTagged(cause, "PgProtocolParseError") ? "what answers there is not PostgreSQL" : reasonOf(error)
 }
 
 /** A client of the server at a URL, once it has shown that it is one we can use. */
@@ -88,8 +101,15 @@ export const embeddedClient = Layer.unwrap(
 /** The folder that embedded stores live in. */
 export const home = Config.String("DEVOPS_MCP_HOME").pipe(Config.withDefault("./.devops-mcp"))
 
-/** The server to use, absent for the embedded database. */
-export const databaseUrl = Config.option(Config.Redacted("DATABASE_URL"))
+const DatabaseUrl = Schema.String.check(
+  Schema.makeFilter((text) => {
+    const url = URL.parse(text)
+    return url !== null && isPostgres(url)
+  }, { expected: "a URL that begins with postgres:// or postgresql://" })
+)
+
+/** The server to use, absent for the embedded database; what is wrong with it is said without its value. */
+export const databaseUrl = Config.option(Config.schema(Schema.RedactedFromValue(DatabaseUrl), "DATABASE_URL"))
 
 export interface ClientOptions {
   /** Told what happens while the embedded database is made. */

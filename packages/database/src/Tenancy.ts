@@ -1,7 +1,7 @@
 import type { TenantId } from "@devops-mcp/domain/Ids"
 import { StoreError } from "@devops-mcp/core/ports/StoreError"
 import { Transactions } from "@devops-mcp/core/ports/Transactions"
-import { Context, Effect, Layer } from "effect"
+import { Context, Effect, Layer, Predicate } from "effect"
 import { SqlClient, SqlError } from "effect/sql"
 import { applicationRole, systemRole, tenantSetting } from "./TenantIsolation.ts"
 
@@ -10,9 +10,16 @@ const CurrentTenant = Context.Reference<TenantId | "system" | undefined>("@devop
   defaultValue: () => undefined
 })
 
+/** The server is stopping, starting or out of connections: the client takes these for errors of the statement. */
+const passing = /^(57P0[1-3]|53)/
+
+const isRetryable = ({ reason }: SqlError.SqlError): boolean =>
+  reason.isRetryable ||
+  (Predicate.hasProperty(reason.cause, "code") && Predicate.isString(reason.cause.code) && passing.test(reason.cause.code))
+
 /** An SQL failure as the ports know it. */
 export const storeError = (operation: string) => (error: SqlError.SqlError): StoreError =>
-  new StoreError({ operation, retryable: error.reason.isRetryable, cause: error })
+  new StoreError({ operation, retryable: isRetryable(error), cause: error })
 
 /**
  * Runs SQL as the application's role for one tenant, or as the system role. Role and tenant are set for the transaction
@@ -47,7 +54,11 @@ export class Tenancy extends Context.Service<Tenancy, {
             return Effect.die(new Error("A transaction of one tenant must not reach into another's"))
           }
           const transaction = current === undefined
-            ? sql.withTransaction(Effect.andThen(enter, effect)).pipe(Effect.provideService(CurrentTenant, tenant))
+            ? sql.withTransaction(Effect.andThen(enter, effect)).pipe(
+              // On a lost connection the rollback fails too, and the client makes a defect of that.
+              Effect.catchDefect((defect) => SqlError.isSqlError(defect) ? Effect.fail(defect) : Effect.die(defect)),
+              Effect.provideService(CurrentTenant, tenant)
+            )
             : effect
           return Effect.mapError(transaction, (error) =>
             // The compiler cannot narrow a type parameter; what is no SqlError is one of the others.

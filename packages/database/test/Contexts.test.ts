@@ -133,7 +133,10 @@ layer(TestLayer, { excludeTestServices: true, timeout: "60 seconds" })("ContextR
         Effect.map(contexts.list(tenant, { limit: 10, ...filter }), (page) => page.items.map((context) => context.name))
       assert.deepStrictEqual(yield* names({ q: "100% S" }), ["100% sure"])
       assert.deepStrictEqual(yield* names({ sessionId: "b" }), ["100 percent"])
-      assert.deepStrictEqual(yield* names({ q: "_" }), [])
+      for (const odd of ["_", "\0", "\uD800", "\\"]) {
+        assert.deepStrictEqual(yield* names({ q: odd }), [])
+        assert.deepStrictEqual(yield* names({ sessionId: odd }), [])
+      }
     }))
 
   it.effect.prop("keeps any JSON metadata and any text, but for NUL and half surrogates", {

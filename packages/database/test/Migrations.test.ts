@@ -1,8 +1,11 @@
+import * as Client from "@devops-mcp/database/Client"
 import * as Migrations from "@devops-mcp/database/Migrations"
 import { TestDatabase } from "@devops-mcp/testing/TestDatabase"
 import { assert, layer } from "@effect/vitest"
-import { Array, Effect } from "effect"
+import { Array, Effect, Option } from "effect"
 import { Migrator, SqlClient } from "effect/sql"
+
+const serverUrl = Effect.runSync(Client.databaseUrl)
 
 /** What there is in the schema, a line for each thing, without the order in which it was made. */
 const catalogue = Effect.gen(function*() {
@@ -110,7 +113,8 @@ layer(TestDatabase, { excludeTestServices: true, timeout: "60 seconds" })("migra
       yield* Migrations.requireCurrent
     }))
 
-  it.effect("work for an owner who is no superuser, and leave it able to take the roles", () =>
+  // The embedded database has one user, who owns it.
+  it.effect.skipIf(Option.isNone(serverUrl))("work for an owner who is no superuser, and leave it able to take the roles", () =>
     Effect.gen(function*() {
       const sql = yield* SqlClient.SqlClient
       const [server] = yield* sql<{ readonly version: number }>`select current_setting('server_version_num')::int as version`
@@ -127,9 +131,7 @@ layer(TestDatabase, { excludeTestServices: true, timeout: "60 seconds" })("migra
         yield* Migrations.migrate
         yield* sql`select set_config('role', 'devops_mcp_app', true)`
         yield* sql`select set_config('role', 'devops_mcp_system', true)`
-        const taken = yield* sql<{ readonly role: string }>`select current_user::text as role`
-        yield* sql`set local session authorization default`
-        return taken
+        return yield* sql<{ readonly role: string }>`select current_user::text as role`
       })
       const rolledBack = yield* Effect.flip(sql.withTransaction(Effect.flatMap(attempt, Effect.fail)))
       assert.deepStrictEqual(rolledBack, [{ role: "devops_mcp_system" }])

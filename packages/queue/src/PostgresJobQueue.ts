@@ -50,7 +50,7 @@ export interface PostgresJobQueueOptions {
 }
 
 /** Jobs in Postgres by Effect's `PersistedQueue`: an `offer` joins the transaction of the change that caused it. */
-const make = Effect.fn("PostgresJobQueue.make")(function*({
+const make = Effect.fn("PostgresJobQueue.make")(function* ({
   attempts: maxAttempts = jobAttempts,
   exclusive,
   retry = jobRetry
@@ -69,13 +69,17 @@ const make = Effect.fn("PostgresJobQueue.make")(function*({
     yield* sql`update ${sql(jobsTable)} set acquired_at = null, acquired_by = null where state = 'pending'`
   }
 
-  const attempt = Effect.fnUntraced(function*<E, R>(type: string, number: number, run: Effect.Effect<void, E, R>) {
+  const attempt = Effect.fnUntraced(function* <E, R>(type: string, number: number, run: Effect.Effect<void, E, R>) {
     const startedAt = yield* Clock.currentTimeMillis
     const exit = yield* Effect.exit(run)
     const interrupted = Exit.isFailure(exit) && Cause.hasInterruptsOnly(exit.cause)
     const outcome = Exit.isSuccess(exit)
       ? "done"
-      : interrupted ? "interrupted" : number >= maxAttempts ? "dead" : "retried"
+      : interrupted
+        ? "interrupted"
+        : number >= maxAttempts
+          ? "dead"
+          : "retried"
     yield* Metric.update(Metric.withAttributes(jobs, { type, outcome }), 1)
     yield* Metric.update(
       Metric.withAttributes(jobDuration, { type }),
@@ -90,28 +94,30 @@ const make = Effect.fn("PostgresJobQueue.make")(function*({
   })
 
   return JobQueue.of({
-    offer: Effect.fn("JobQueue.offer")(function*(job, options) {
+    offer: Effect.fn("JobQueue.offer")(function* (job, options) {
       yield* Effect.mapError(queue.offer(job, options), storeFailed("offer"))
     }),
     take: (handler) =>
-      queue.take((job, { attempts, id }) =>
-        attempt(
-          job._tag,
-          attempts,
-          handler(job, { id, attempt: attempts, lastAttempt: attempts >= maxAttempts })
-        ).pipe(Effect.annotateLogs({ job: id, type: job._tag, attempt: attempts }))
-      ).pipe(
-        // The store has put a failed job back or aside; only its own failures and interruption concern the caller.
-        Effect.catchCause((cause) => {
-          const failure = Cause.findErrorOption(cause)
-          if (failure._tag === "Some" && isStoreFailure(failure.value)) {
-            return Effect.fail(storeFailed("take")(failure.value))
-          }
-          return Cause.hasInterruptsOnly(cause) ? Effect.interrupt : Effect.void
-        }),
-        Effect.asVoid
-      ),
-    stats: Effect.gen(function*() {
+      queue
+        .take((job, { attempts, id }) =>
+          attempt(
+            job._tag,
+            attempts,
+            handler(job, { id, attempt: attempts, lastAttempt: attempts >= maxAttempts })
+          ).pipe(Effect.annotateLogs({ job: id, type: job._tag, attempt: attempts }))
+        )
+        .pipe(
+          // The store has put a failed job back or aside; only its own failures and interruption concern the caller.
+          Effect.catchCause((cause) => {
+            const failure = Cause.findErrorOption(cause)
+            if (failure._tag === "Some" && isStoreFailure(failure.value)) {
+              return Effect.fail(storeFailed("take")(failure.value))
+            }
+            return Cause.hasInterruptsOnly(cause) ? Effect.interrupt : Effect.void
+          }),
+          Effect.asVoid
+        ),
+    stats: Effect.gen(function* () {
       const rows = yield* sql`
         select
           count(*) filter (where state = 'pending' and acquired_at is null)::int as depth,
@@ -125,14 +131,14 @@ const make = Effect.fn("PostgresJobQueue.make")(function*({
       const [stats] = yield* Effect.orDie(decodeStats(rows))
       return { name: queueName, ...stats }
     }).pipe(Effect.withSpan("JobQueue.stats")),
-    deadLetters: Effect.fn("JobQueue.deadLetters")(function*(limit) {
+    deadLetters: Effect.fn("JobQueue.deadLetters")(function* (limit) {
       const rows = yield* sql`
         select id, coalesce(last_failure, 'unknown') as error, attempts, element as payload
         from ${sql(jobsTable)} where queue_name = ${queueName} and state = 'failed'
         order by sequence desc limit ${limit}`.pipe(Effect.mapError(sqlFailed("deadLetters")))
       return yield* Effect.orDie(decodeDeadLetters(rows))
     }),
-    redrive: Effect.fn("JobQueue.redrive")(function*(ids) {
+    redrive: Effect.fn("JobQueue.redrive")(function* (ids) {
       const which = ids === undefined ? sql`` : sql`and id in ${sql.in(ids)}`
       const rows = yield* sql`
         update ${sql(jobsTable)} set

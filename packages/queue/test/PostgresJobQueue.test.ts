@@ -132,7 +132,36 @@ layer(Layer.merge(TestDatabase, quiet), { excludeTestServices: true, timeout: "6
             ["renamed", { _tag: "OfAnOldVersion" }]
           ]
         )
-        assert.include(letters[1]?.error, "OfAnOldVersion")
+        assert.include(letters[1]?.error, "SchemaError")
+      })
+    )
+
+    it.effect("a job waits for its delay, and between attempts for the schedule, and holds up no other", () =>
+      Effect.gen(function* () {
+        yield* empty
+        const [queue, sql] = [yield* worker({ retry: Schedule.spaced("2 hours") }), yield* SqlClient.SqlClient]
+        const ids: Array<string> = []
+        const take = queue.take((_, { id }) => {
+          ids.push(id)
+          return id === "failing" ? Effect.fail("not now") : Effect.void
+        })
+        yield* queue.offer(newJob(), { id: "delayed", delay: Duration.hours(1) })
+        yield* queue.offer(newJob(), { id: "failing" })
+        yield* take
+        yield* queue.offer(newJob(), { id: "next" })
+        yield* take
+        assert.deepStrictEqual(ids, ["failing", "next"])
+        const waits = yield* sql<{ readonly id: string; readonly minutes: number }>`
+        select id, round(extract(epoch from visible_at - now()::timestamp) / 60)::int as minutes
+        from jobs where state = 'pending' order by visible_at`
+        assert.deepStrictEqual(
+          waits.map(({ id, minutes }) => [id, minutes]),
+          [
+            ["delayed", 60],
+            ["failing", 120]
+          ]
+        )
+        assert.deepInclude(yield* queue.stats, { depth: 2, inFlight: 0, deadLetters: 0 })
       })
     )
 

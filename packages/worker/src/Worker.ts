@@ -4,10 +4,10 @@ import { type JobMetadata, JobQueue } from "@devops-mcp/core/ports/JobQueue"
 import { workerConcurrency } from "@devops-mcp/infrastructure/Settings"
 import { queueDepth, queueOldestAge } from "@devops-mcp/observability/Metrics"
 import { drainTimeout, queueRetry, queueSampling } from "@devops-mcp/resilience/Policies"
-import { Deferred, Effect, FiberSet, Layer, Metric } from "effect"
+import { Deferred, Effect, Fiber, FiberSet, Layer, Metric } from "effect"
 
 /** Publishes how much work waits, so that operators and autoscalers see it. */
-const sampleQueue = Effect.gen(function*() {
+const sampleQueue = Effect.gen(function* () {
   const queue = yield* JobQueue
   const { depth, name, oldestAgeSeconds } = yield* queue.stats
   yield* Metric.update(Metric.withAttributes(queueDepth, { queue: name }), depth)
@@ -18,28 +18,50 @@ const sampleQueue = Effect.gen(function*() {
  * Takes jobs and runs them, `WORKER_CONCURRENCY` at a time. When its scope closes it takes no more; what runs may finish
  * within the drain's time, and what does not is given back without counting the attempt.
  */
-export const WorkerLive = Layer.effectDiscard(Effect.gen(function*() {
-  const queue = yield* JobQueue
-  const ingest = yield* Ingest
-  const stopping = yield* Deferred.make<void>()
+export const WorkerLive = Layer.effectDiscard(
+  Effect.gen(function* () {
+    const queue = yield* JobQueue
+    const ingest = yield* Ingest
+    const stopping = yield* Deferred.make<void>()
 
-  const giveBack = Deferred.await(stopping).pipe(
-    Effect.andThen(Effect.sleep(drainTimeout)),
-    Effect.andThen(Effect.interrupt)
-  )
-  const handle = (job: Job, metadata: JobMetadata) =>
-    Effect.uninterruptible(
-      Effect.raceFirst(Effect.interruptible(ingest.run(job, metadata)), Effect.interruptible(giveBack))
+    const giveBack = Deferred.await(stopping).pipe(
+      Effect.andThen(Effect.sleep(drainTimeout)),
+      Effect.andThen(Effect.interrupt)
     )
-  const work = queue.take(handle).pipe(
-    Effect.tapError((error) => Effect.logWarning(error.message, error)),
-    Effect.retry(queueRetry),
-    Effect.forever
-  )
+    /** A job claimed when the stop has come goes back at once. */
+    const handle = (begun: Deferred.Deferred<void>) => (job: Job, metadata: JobMetadata) =>
+      Effect.gen(function* () {
+        if (yield* Deferred.isDone(stopping)) return yield* Effect.interrupt
+        yield* Deferred.succeed(begun, undefined)
+        yield* Effect.raceFirst(ingest.run(job, metadata), giveBack)
+      })
 
-  const limit = yield* workerConcurrency
-  const fibers = yield* FiberSet.make()
-  for (let index = 0; index < limit; index++) yield* FiberSet.run(fibers, work)
-  yield* FiberSet.run(fibers, Effect.schedule(sampleQueue, queueSampling))
-  yield* Effect.addFinalizer(() => Deferred.succeed(stopping, undefined))
-}))
+    /**
+     * Waits for one job and runs it. A stop interrupts the waiting only: were the fiber that runs a job interrupted, the
+     * queue would put the job back even though it came to its end.
+     */
+    const takeOne = Effect.gen(function* () {
+      const begun = yield* Deferred.make<void>()
+      const taking = yield* Effect.forkChild(queue.take(handle(begun)))
+      yield* Fiber.join(taking).pipe(
+        Effect.onInterrupt(() =>
+          Effect.flatMap(Deferred.isDone(begun), (isRunning) =>
+            isRunning ? Fiber.await(taking) : Fiber.interrupt(taking)
+          )
+        )
+      )
+    })
+
+    const work = takeOne.pipe(
+      Effect.tapError((error) => Effect.logWarning(error.message, error)),
+      Effect.retry(queueRetry),
+      Effect.forever
+    )
+
+    const limit = yield* workerConcurrency
+    const fibers = yield* FiberSet.make()
+    for (let index = 0; index < limit; index++) yield* FiberSet.run(fibers, work)
+    yield* FiberSet.run(fibers, Effect.schedule(sampleQueue, queueSampling))
+    yield* Effect.addFinalizer(() => Deferred.succeed(stopping, undefined))
+  })
+)

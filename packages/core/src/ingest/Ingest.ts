@@ -170,7 +170,12 @@ export class Ingest extends Context.Service<Ingest, {
         const chunks = yield* Effect.forEach(items, (item) =>
           passagesOf("context", contextId, item.content, { seq: item.seq, role: item.role }, item.seq * passagesPerItem))
         const embedded = yield* embed(chunks.flat())
-        yield* once(tenantId, metadata, index.put(tenantId, embedder.model, embedded))
+        yield* once(
+          tenantId,
+          metadata,
+          // Asked again, for it may have been deleted while its items were embedded.
+          Effect.andThen(contexts.get(tenantId, contextId), index.put(tenantId, embedder.model, embedded))
+        )
       })
 
       const run = Effect.fn("Ingest.run")((job: Job, metadata: JobMetadata) =>

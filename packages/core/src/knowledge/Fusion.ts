@@ -42,7 +42,7 @@ export const fuse = (
   const both = vector.length > 0 && keyword.length > 0
   add("vector", vector, both ? vectorWeight : 1)
   add("keyword", keyword, both ? 1 - vectorWeight : 1)
-  return [...passages.values()].sort((a, b) => b.score - a.score)
+  return [...passages.values()].toSorted((a, b) => b.score - a.score)
 }
 
 /** Keeps the best passage of each event, document or context. */

@@ -11,7 +11,6 @@ export class TenantRepository extends Context.Service<TenantRepository, {
   readonly create: (tenant: Tenant) => Effect.Effect<Tenant, StoreError>
   readonly get: (id: TenantId) => Effect.Effect<Tenant, NotFound | StoreError>
   readonly list: (page: PageRequest) => Effect.Effect<Page<Tenant>, CursorError | StoreError>
-  readonly count: Effect.Effect<number, StoreError>
   /** The tenant that the first key belongs to; made by whoever asks first, the same for all replicas. */
   readonly first: (candidate: Tenant) => Effect.Effect<Tenant, StoreError>
 }>()("@devops-mcp/core/ports/TenantRepository") {}

@@ -102,10 +102,6 @@ export const TenantRepositoryLive = Layer.effect(
             return cursors.page(yield* decode(rows), request, (tenant) => tenant.id)
           })
         ),
-      count: tenancy.system(
-        "tenants.count",
-        Effect.map(sql<{ readonly count: number }>`select count(*)::int as count from tenants`, ([row]) => row?.count ?? 0)
-      ),
       first: (candidate) =>
         tenancy.system(
           "tenants.first",

@@ -41,7 +41,7 @@ export const ContextsHandlers = HttpApiBuilder.group(
       }),
       delete: Effect.fnUntraced(function* ({ params }) {
         const { tenantId } = yield* Caller
-        yield* orProblem(repository.delete(tenantId, params.id))
+        yield* orProblem(contexts.delete(tenantId, params.id))
       }),
       append: Effect.fnUntraced(function* ({ params, payload }) {
         const { tenantId } = yield* Caller

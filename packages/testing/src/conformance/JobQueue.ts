@@ -30,7 +30,7 @@ const takeWith = Effect.fnUntraced(function* <E>(outcome: Effect.Effect<void, E>
 
 const takeOne = takeWith(Effect.void)
 
-const failing = takeWith(Effect.fail(new Error("this attempt fails")))
+const failing = takeWith(Effect.fail("this attempt fails"))
 
 const assertEmpty = Effect.gen(function* () {
   const stats = yield* (yield* JobQueue).stats

@@ -1,0 +1,41 @@
+import { Job } from "@devops-mcp/contract/Jobs"
+import { Ingest } from "@devops-mcp/core/ingest/Ingest"
+import { JobQueue } from "@devops-mcp/core/ports/JobQueue"
+import { DocumentId, TenantId } from "@devops-mcp/domain/Ids"
+import { PostgresJobQueue } from "@devops-mcp/queue/PostgresJobQueue"
+import { freshId } from "@devops-mcp/testing/Fixtures"
+import { TestDatabase } from "@devops-mcp/testing/TestDatabase"
+import { WorkerLive } from "@devops-mcp/worker/Worker"
+import { assert, layer } from "@effect/vitest"
+import { ConfigProvider, Deferred, Effect, Exit, Fiber, Layer, Scope } from "effect"
+
+const job = Job.cases.IngestDocument.make({ tenantId: freshId(TenantId), documentId: freshId(DocumentId) })
+
+const Queues = PostgresJobQueue({ exclusive: true }).pipe(Layer.provide(TestDatabase))
+
+const config = ConfigProvider.layer(ConfigProvider.fromUnknown({ WORKER_CONCURRENCY: "1" }))
+
+layer(Queues, { excludeTestServices: true, timeout: "60 seconds" })("Worker on Postgres", (it) => {
+  it.effect("a job that ends while the worker stops is done, and the next one stays for another worker", () =>
+    Effect.gen(function* () {
+      const queue = yield* JobQueue
+      const [begun, finish] = [yield* Deferred.make<string>(), yield* Deferred.make<void>()]
+      const ingest = Layer.succeed(Ingest, {
+        run: (_, { id }) => Effect.andThen(Deferred.succeed(begun, id), Deferred.await(finish))
+      })
+      const scope = yield* Scope.make()
+      yield* Layer.build(WorkerLive.pipe(Layer.provide([ingest, config]))).pipe(Scope.provide(scope))
+      yield* queue.offer(job, { id: "running" })
+      assert.strictEqual(yield* Deferred.await(begun), "running")
+      yield* queue.offer(job, { id: "next" })
+      const stopping = yield* Effect.forkChild(Scope.close(scope, Exit.void), { startImmediately: true })
+      yield* Deferred.succeed(finish, undefined)
+      yield* Fiber.join(stopping)
+      assert.deepInclude(yield* queue.stats, { depth: 1, inFlight: 0, deadLetters: 0 })
+      const left = yield* Deferred.make<unknown>()
+      yield* queue.take((_, metadata) => Deferred.succeed(left, metadata))
+      assert.deepInclude(yield* Deferred.await(left), { id: "next", attempt: 1 })
+      assert.deepInclude(yield* queue.stats, { depth: 0, inFlight: 0, deadLetters: 0 })
+    })
+  )
+})
