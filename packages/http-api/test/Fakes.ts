@@ -163,6 +163,6 @@ export const fakes = Layer.mergeAll(
   Layer.mock(DocumentRepository, {}),
   Layer.mock(EventRepository, { list: () => Effect.succeed({ items: [], nextCursor: null }) }),
   Layer.mock(Knowledge, {}),
-  Layer.mock(TenantRepository, { count: Effect.succeed(1) }),
+  Layer.mock(TenantRepository, {}),
   Layer.mock(ToolRepository, {})
 ).pipe(Layer.provideMerge(NodeCrypto.layer))

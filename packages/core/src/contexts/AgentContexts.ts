@@ -131,8 +131,13 @@ export class AgentContexts extends Context.Service<
         id: ContextId,
         query: typeof WindowQuery.Type
       ) {
-        const budget = query.maxTokens ?? (yield* repository.get(tenantId, id)).maxTokens
-        const items = yield* repository.allItems(tenantId, id)
+        const { budget, items } = yield* transactions.run(
+          tenantId,
+          Effect.gen(function* () {
+            const budget = query.maxTokens ?? (yield* repository.get(tenantId, id)).maxTokens
+            return { budget, items: yield* repository.allItems(tenantId, id) }
+          })
+        )
         return selectWindow(items, budget, query.strategy ?? "oldest_first")
       })
 
