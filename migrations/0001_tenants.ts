@@ -2,7 +2,7 @@ import { applicationRole, isolate, openToSystem, systemRole } from "@devops-mcp/
 import { Effect } from "effect"
 import { SqlClient } from "effect/sql"
 
-const createRole = Effect.fnUntraced(function*(role: string) {
+const createRole = Effect.fnUntraced(function* (role: string) {
   const sql = yield* SqlClient.SqlClient
   // Roles belong to the server, not to the database: another database of ours may have made them.
   yield* sql`
@@ -23,7 +23,7 @@ const createRole = Effect.fnUntraced(function*(role: string) {
   yield* sql`grant usage on schema public to ${sql(role)}`
 })
 
-export default Effect.gen(function*() {
+export default Effect.gen(function* () {
   const sql = yield* SqlClient.SqlClient
   yield* sql`create extension if not exists vector`
   yield* sql`create extension if not exists pg_trgm`

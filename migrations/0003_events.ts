@@ -2,7 +2,7 @@ import { isolate, openToSystem } from "@devops-mcp/database/TenantIsolation"
 import { Effect } from "effect"
 import { SqlClient } from "effect/sql"
 
-export default Effect.gen(function*() {
+export default Effect.gen(function* () {
   const sql = yield* SqlClient.SqlClient
   yield* sql`
     create table webhooks (

@@ -5,7 +5,7 @@ import { SqlClient } from "effect/sql"
 /** Dimensions that have an index of their own: the local model's and OpenAI's small one's. Others are scanned. */
 const indexedDimensions = [512, 1536]
 
-export default Effect.gen(function*() {
+export default Effect.gen(function* () {
   const sql = yield* SqlClient.SqlClient
   yield* sql`
     create table documents (

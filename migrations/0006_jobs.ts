@@ -4,7 +4,7 @@ import { Effect } from "effect"
 import { PersistedQueue } from "effect/persistence"
 import { SqlClient } from "effect/sql"
 
-export default Effect.gen(function*() {
+export default Effect.gen(function* () {
   const sql = yield* SqlClient.SqlClient
   // The queue's library makes its own table; here, so that the rights on it are part of the schema.
   yield* Effect.scoped(PersistedQueue.makeStoreSql({ tableName: jobsTable }))

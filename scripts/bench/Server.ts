@@ -1,6 +1,6 @@
 import { redisUrl } from "@devops-mcp/cache/RedisConnection"
 import { makeApiKeySecrets } from "@devops-mcp/core/access/ApiKeySecret"
-import { databaseUrl } from "@devops-mcp/database/Client"
+import { databaseUrl } from "@devops-mcp/database/Settings"
 import { runStart } from "@devops-mcp/testing/Program"
 import { Clock, Config, Duration, Effect, Option, Redacted, Schedule, Schema, Stream } from "effect"
 import { HttpClient } from "effect/http"

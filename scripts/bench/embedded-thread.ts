@@ -16,7 +16,7 @@ type Connect = () => Duplex
 const seconds = (nanoseconds: bigint) => Number(nanoseconds) / 1e9
 
 /** The gateway on this thread, without a message port in between. */
-const onMainThread: Effect.Effect<Connect, never, Scope.Scope> = Effect.gen(function*() {
+const onMainThread: Effect.Effect<Connect, never, Scope.Scope> = Effect.gen(function* () {
   const database = yield* Effect.promise(() => PGlite.create("memory://"))
   const backend: Backend = {
     execute: (message, onRawData) => database.execProtocolRawStream(message, { syncToFs: false, onRawData })
@@ -47,7 +47,7 @@ const onWorkerThread = Layer.build(EmbeddedPostgres.layer({ directory: undefined
   Effect.map((context) => Context.get(context, EmbeddedPostgres.EmbeddedPostgres).connect)
 )
 
-const measure = Effect.fnUntraced(function*<A, E, R>(name: string, count: number, work: Effect.Effect<A, E, R>) {
+const measure = Effect.fnUntraced(function* <A, E, R>(name: string, count: number, work: Effect.Effect<A, E, R>) {
   yield* work
   const delay = monitorEventLoopDelay({ resolution: 1 })
   delay.enable()
@@ -61,7 +61,7 @@ const measure = Effect.fnUntraced(function*<A, E, R>(name: string, count: number
   yield* Console.log(`  ${name}: ${Math.round(count / elapsed)} queries/s, ${lag}`)
 })
 
-const run = Effect.fnUntraced(function*(name: string, connect: Connect) {
+const run = Effect.fnUntraced(function* (name: string, connect: Connect) {
   yield* Console.log(name)
   const sql = yield* PgClient.make({ stream: connect, username: "postgres", ssl: false, maxConnections: 8 })
   yield* sql`CREATE TABLE IF NOT EXISTS bench (id int PRIMARY KEY, body text)`
@@ -75,7 +75,7 @@ const run = Effect.fnUntraced(function*(name: string, connect: Connect) {
   yield* measure("20000 rows", 1, sql`SELECT * FROM bench`)
 })
 
-const program = Effect.gen(function*() {
+const program = Effect.gen(function* () {
   yield* Effect.scoped(Effect.flatMap(onMainThread, (connect) => run("main thread", connect)))
   yield* Effect.scoped(Effect.flatMap(onWorkerThread, (connect) => run("worker thread", connect)))
 })

@@ -2,7 +2,10 @@
  * What a request costs the server, what the server takes of memory, and how long it starts. Figures for people to compare,
  * no assertions. Run: `npm run bench`, or parts of it: `npm run bench -- mcp http start`
  */
-import { NodeCrypto, NodeHttpClient, NodeRuntime, NodeServices } from "@effect/platform-node"
+import * as NodeCrypto from "@effect/platform-node/NodeCrypto"
+import * as NodeHttpClient from "@effect/platform-node/NodeHttpClient"
+import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
+import * as NodeServices from "@effect/platform-node/NodeServices"
 import { Console, Duration, Effect, Layer, Option, Schema } from "effect"
 import { Argument, Command, Flag } from "effect/cli"
 import { concurrency } from "./Load.ts"

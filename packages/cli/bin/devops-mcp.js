@@ -15,7 +15,9 @@ const main = new URL("../src/main.ts", import.meta.url)
 
 if (atLeast(process.versions.node, [22, 19])) {
   // Our sources are TypeScript as written; compiled once, the next start reads them from here.
-  nodeModule.enableCompileCache(fileURLToPath(new URL("../../../node_modules/.cache/devops-mcp/compiled", import.meta.url)))
+  nodeModule.enableCompileCache(
+    fileURLToPath(new URL("../../../node_modules/.cache/devops-mcp/compiled", import.meta.url))
+  )
   await import(main.href)
 } else {
   const own = fileURLToPath(new URL("../../../node_modules/node/bin/node", import.meta.url))

@@ -1,4 +1,4 @@
-import { databaseUrl, home } from "@devops-mcp/database/Client"
+import { databaseUrl, home } from "@devops-mcp/database/Settings"
 import { redisUrl } from "@devops-mcp/cache/RedisConnection"
 import { Config, Effect, Option, Redacted } from "effect"
 
@@ -11,7 +11,7 @@ const hostOf = (url: string) => {
 }
 
 /** What `start` prints once it is ready: where things are and how to connect. Plain text, at most 20 lines. */
-export const banner = Effect.fnUntraced(function*(options: {
+export const banner = Effect.fnUntraced(function* (options: {
   readonly url: string
   readonly firstKey: Option.Option<Redacted.Redacted>
   readonly seconds: number
@@ -29,7 +29,11 @@ export const banner = Effect.fnUntraced(function*(options: {
     place("cache", redis, "embedded, in this process"),
     place("jobs", Option.none(), "in the database"),
     place("objects", Option.none(), `embedded, ${folder}/objects`),
-    place("embeddings", provider === "local" ? Option.none() : Option.some(`external, ${provider}`), "embedded, local model"),
+    place(
+      "embeddings",
+      provider === "local" ? Option.none() : Option.some(`external, ${provider}`),
+      "embedded, local model"
+    ),
     "",
     `  MCP        ${url}/mcp`,
     `  HTTP API   ${url}/api/v1, documented at ${url}/docs`,

@@ -13,8 +13,8 @@ const formatIssues = SchemaIssue.makeFormatterStandardSchemaV1()
 const badVariable = (error: Config.ConfigError): string => {
   const { cause } = error
   if (!Schema.isSchemaError(cause)) return "The configuration cannot be read"
-  return formatIssues(cause.issue).issues
-    .map(({ message, path = [] }) => {
+  return formatIssues(cause.issue)
+    .issues.map(({ message, path = [] }) => {
       const name = path.map((segment) => String(typeof segment === "object" ? segment.key : segment)).join("_")
       return `${name} is not valid: ${message.replace(/^Expected /, "expected ")}`
     })
@@ -32,7 +32,8 @@ export const describe = (cause: Cause.Cause<unknown>): Failure => {
   const error = Option.getOrUndefined(Cause.findErrorOption(cause))
   if (error instanceof Config.ConfigError) return { message: badVariable(error), exitCode: 2 }
   if (error instanceof CommandFailed) return error
-  if (CliError.isCliError(error)) return { message: "", exitCode: error._tag === "ShowHelp" && error.errors.length === 0 ? 0 : 2 }
+  if (CliError.isCliError(error))
+    return { message: "", exitCode: error._tag === "ShowHelp" && error.errors.length === 0 ? 0 : 2 }
   if (Predicate.hasProperty(error, "message") && typeof error.message === "string" && error.message !== "") {
     return { message: error.message, exitCode: 1 }
   }

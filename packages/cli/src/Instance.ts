@@ -1,4 +1,4 @@
-import { home } from "@devops-mcp/database/Client"
+import { home } from "@devops-mcp/database/Settings"
 import { instanceProbe } from "@devops-mcp/resilience/Policies"
 import { Effect, FileSystem, Option, Redacted, Schema } from "effect"
 import { HttpClient } from "effect/http"
@@ -12,24 +12,28 @@ const instanceFile = Effect.map(home, (folder) => `${folder}/instance.json`)
 const localKeyFile = Effect.map(home, (folder) => `${folder}/local-key`)
 
 /** Announces this process to the other commands until the scope closes. */
-export const announce = Effect.fnUntraced(function*(url: string) {
+export const announce = Effect.fnUntraced(function* (url: string) {
   const fs = yield* FileSystem.FileSystem
   const file = yield* instanceFile
   const text = yield* Effect.orDie(Schema.encodeEffect(Instance)({ pid: process.pid, url }))
-  yield* Effect.acquireRelease(
-    fs.writeFileString(file, text, { mode: 0o600 }),
-    () => Effect.ignore(fs.remove(file, { force: true }))
+  yield* Effect.acquireRelease(fs.writeFileString(file, text, { mode: 0o600 }), () =>
+    Effect.ignore(fs.remove(file, { force: true }))
   )
 })
 
 /** The address of a live `start` on this home folder. */
-export const runningInstance = Effect.gen(function*() {
+export const runningInstance = Effect.gen(function* () {
   const fs = yield* FileSystem.FileSystem
   const client = yield* HttpClient.HttpClient
   const file = yield* instanceFile
   return yield* fs.readFileString(file).pipe(
     Effect.flatMap(Schema.decodeEffect(Instance)),
-    Effect.tap(({ url }) => Effect.timeout(Effect.flatMap(client.get(`${url}/livez`), (r) => r.text), instanceProbe)),
+    Effect.tap(({ url }) =>
+      Effect.timeout(
+        Effect.flatMap(client.get(`${url}/livez`), (r) => r.text),
+        instanceProbe
+      )
+    ),
     Effect.map(({ url }) => url),
     // No file, or one that a killed process left: nobody is there.
     Effect.option
@@ -37,14 +41,14 @@ export const runningInstance = Effect.gen(function*() {
 })
 
 /** The key by which commands on the same machine administer a running instance, if one has been made. */
-export const localKey = Effect.gen(function*() {
+export const localKey = Effect.gen(function* () {
   const fs = yield* FileSystem.FileSystem
   const text = yield* Effect.option(fs.readFileString(yield* localKeyFile))
   return Option.map(text, (key) => Redacted.make(key.trim()))
 })
 
 /** Keeps a new local key; readable by this user only. */
-export const saveLocalKey = Effect.fnUntraced(function*(key: Redacted.Redacted) {
+export const saveLocalKey = Effect.fnUntraced(function* (key: Redacted.Redacted) {
   const fs = yield* FileSystem.FileSystem
   yield* fs.writeFileString(yield* localKeyFile, Redacted.value(key), { mode: 0o600 })
 })

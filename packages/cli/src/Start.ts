@@ -1,7 +1,7 @@
 import { ApiKeys } from "@devops-mcp/core/access/ApiKeys"
 import { makeApiKeySecrets } from "@devops-mcp/core/access/ApiKeySecret"
 import { Bootstrap } from "@devops-mcp/core/access/Bootstrap"
-import { databaseUrl } from "@devops-mcp/database/Client"
+import { databaseUrl } from "@devops-mcp/database/Settings"
 import { HttpApiRoutes } from "@devops-mcp/http-api/HttpApiRoutes"
 import { useBootstrapKey } from "@devops-mcp/infrastructure/Bootstrap"
 import { serve } from "@devops-mcp/infrastructure/HttpServer"
@@ -19,7 +19,7 @@ export class FirstKey extends Context.Service<FirstKey, Option.Option<Redacted.R
 ) {}
 
 /** Lets commands on this machine administer an instance whose database they cannot open beside it. */
-const ensureLocalKey = Effect.gen(function*() {
+const ensureLocalKey = Effect.gen(function* () {
   if (Option.isSome(yield* databaseUrl)) return
   const keys = yield* ApiKeys
   const { generate } = yield* makeApiKeySecrets
@@ -31,7 +31,7 @@ const ensureLocalKey = Effect.gen(function*() {
 
 const FirstKeyLive = Layer.effect(
   FirstKey,
-  Effect.gen(function*() {
+  Effect.gen(function* () {
     const bootstrap = yield* Bootstrap
     const first = (yield* useBootstrapKey) ? Option.none() : yield* bootstrap.firstKey
     yield* ensureLocalKey

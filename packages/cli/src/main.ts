@@ -1,7 +1,9 @@
 import { Role } from "@devops-mcp/domain/Principal"
 import * as Logging from "@devops-mcp/observability/Logging"
 import * as Tracing from "@devops-mcp/observability/Tracing"
-import { NodeHttpClient, NodeRuntime, NodeServices } from "@effect/platform-node"
+import * as NodeHttpClient from "@effect/platform-node/NodeHttpClient"
+import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
+import * as NodeServices from "@effect/platform-node/NodeServices"
 import { Console, Effect, Layer } from "effect"
 import { CliOutput, Command, Flag } from "effect/cli"
 import { report, teardown } from "./Failure.ts"
@@ -9,10 +11,11 @@ import { report, teardown } from "./Failure.ts"
 // What a command needs is loaded when it runs: `--help` and a wrong flag should not wait for a database driver.
 const programs = Effect.promise(() => import("./commands/Programs.ts"))
 
-const start = Command.make(
-  "start",
-  {},
-  () => Effect.flatMap(Effect.promise(() => import("./commands/Start.ts")), ({ run }) => run)
+const start = Command.make("start", {}, () =>
+  Effect.flatMap(
+    Effect.promise(() => import("./commands/Start.ts")),
+    ({ run }) => run
+  )
 ).pipe(Command.withDescription("Run the MCP server, the HTTP API and the worker in one process"))
 
 const mcp = Command.make(
@@ -23,9 +26,10 @@ const mcp = Command.make(
       Flag.withDefault(false)
     )
   },
-  Effect.fnUntraced(function*({ stdio }) {
-    const { mcp, mcpOverStdio } = yield* programs
-    return yield* stdio ? mcpOverStdio : mcp
+  Effect.fnUntraced(function* ({ stdio }) {
+    if (!stdio) return yield* (yield* programs).mcp
+    const overStdio = yield* Effect.promise(() => import("./commands/StdioProxy.ts"))
+    return yield* overStdio.run
   })
 ).pipe(Command.withDescription("Run the MCP server"))
 
@@ -37,22 +41,25 @@ const worker = Command.make("worker", {}, () => Effect.flatMap(programs, ({ work
   Command.withDescription("Run the worker")
 )
 
-const migrate = Command.make(
-  "migrate",
-  {},
-  () => Effect.flatMap(Effect.promise(() => import("./commands/Migrate.ts")), ({ run }) => run)
+const migrate = Command.make("migrate", {}, () =>
+  Effect.flatMap(
+    Effect.promise(() => import("./commands/Migrate.ts")),
+    ({ run }) => run
+  )
 ).pipe(Command.withDescription("Bring the database's schema up to date"))
 
-const demo = Command.make(
-  "demo",
-  {},
-  () => Effect.flatMap(Effect.promise(() => import("./commands/Demo.ts")), ({ run }) => run)
+const demo = Command.make("demo", {}, () =>
+  Effect.flatMap(
+    Effect.promise(() => import("./commands/Demo.ts")),
+    ({ run }) => run
+  )
 ).pipe(Command.withDescription("Show the main job on real input, in under a minute"))
 
-const doctor = Command.make(
-  "doctor",
-  {},
-  () => Effect.flatMap(Effect.promise(() => import("./commands/Doctor.ts")), ({ run }) => run)
+const doctor = Command.make("doctor", {}, () =>
+  Effect.flatMap(
+    Effect.promise(() => import("./commands/Doctor.ts")),
+    ({ run }) => run
+  )
 ).pipe(Command.withDescription("Check the configuration and every dependency, and say how to mend them"))
 
 const createKey = Command.make(
@@ -61,13 +68,14 @@ const createKey = Command.make(
     role: Flag.Literals("role", Role.literals).pipe(Flag.withDescription("What the key may do")),
     name: Flag.String("name").pipe(Flag.withDescription("What the key is for"))
   },
-  (key) => Effect.flatMap(Effect.promise(() => import("./commands/Keys.ts")), ({ create }) => create(key))
+  (key) =>
+    Effect.flatMap(
+      Effect.promise(() => import("./commands/Keys.ts")),
+      ({ create }) => create(key)
+    )
 ).pipe(Command.withDescription("Make an API key and print it once"))
 
-const keys = Command.make("keys").pipe(
-  Command.withDescription("Manage API keys"),
-  Command.withSubcommands([createKey])
-)
+const keys = Command.make("keys").pipe(Command.withDescription("Manage API keys"), Command.withSubcommands([createKey]))
 
 const command = Command.make("devops-mcp").pipe(
   Command.withDescription("One platform between AI agents and DevOps tools"),
@@ -79,8 +87,8 @@ const OneLinePresenter = CliOutput.layerPresenter({
   present: (event) =>
     event._tag === "InvalidInvocation"
       ? Console.error(
-        `devops-mcp: ${event.errors.map((error) => error.message).join("; ")} (see '${event.commandPath.join(" ")} --help')`
-      )
+          `devops-mcp: ${event.errors.map((error) => error.message).join("; ")} (see '${event.commandPath.join(" ")} --help')`
+        )
       : CliOutput.defaultPresenter.present(event)
 })
 

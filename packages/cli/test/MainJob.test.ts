@@ -6,15 +6,18 @@ import { gitHubDeliveries, postDelivery } from "@devops-mcp/testing/GitHubDelive
 import { connectHttp, connectStdio, mcpClients } from "@devops-mcp/testing/McpClients"
 import { checkout, runProgram, runStart } from "@devops-mcp/testing/Program"
 import { testEnvironment } from "@devops-mcp/testing/TestDatabase"
-import { NodeHttpClient, NodeServices } from "@effect/platform-node"
+import * as NodeHttpClient from "@effect/platform-node/NodeHttpClient"
+import * as NodeServices from "@effect/platform-node/NodeServices"
 import { assert, layer } from "@effect/vitest"
 import { Effect, FileSystem, Layer, Schedule } from "effect"
 
 const key = `dmk_${"main-job-test-".repeat(3)}`
 
-const newHome = Effect.flatMap(FileSystem.FileSystem, (fs) => fs.makeTempDirectoryScoped({ prefix: "devops-mcp-test-" }))
+const newHome = Effect.flatMap(FileSystem.FileSystem, (fs) =>
+  fs.makeTempDirectoryScoped({ prefix: "devops-mcp-test-" })
+)
 
-const environment = Effect.gen(function*() {
+const environment = Effect.gen(function* () {
   return {
     ...(yield* testEnvironment),
     DEVOPS_MCP_HOME: yield* newHome,
@@ -25,7 +28,7 @@ const environment = Effect.gen(function*() {
 
 type Client = Effect.Success<ReturnType<typeof apiClient>>
 
-const events = Effect.fnUntraced(function*(client: Client) {
+const events = Effect.fnUntraced(function* (client: Client) {
   const items: Array<Event> = []
   let cursor: string | null = null
   do {
@@ -42,21 +45,23 @@ const events = Effect.fnUntraced(function*(client: Client) {
 const untilProcessed = (client: Client, count: number) =>
   events(client).pipe(
     Effect.repeat({
-      schedule: Schedule.spaced("200 millis"),
+      schedule: Schedule.spaced("1 second"),
       until: (found) => found.filter((event) => event.status === "processed").length === count
     })
   )
 
-layer(Layer.merge(NodeServices.layer, NodeHttpClient.layerUndici), { excludeTestServices: true, timeout: "120 seconds" })(
-  "the main job",
-  (it) => {
-    it.effect("takes every GitHub payload once, through a kill -9, and an agent finds and uses it", () =>
-      Effect.gen(function*() {
+layer(Layer.merge(NodeServices.layer, NodeHttpClient.layerUndici), {
+  excludeTestServices: true,
+  timeout: "120 seconds"
+})("the main job", (it) => {
+  it.effect(
+    "takes every GitHub payload once, through a kill -9, and an agent finds and uses it",
+    () =>
+      Effect.gen(function* () {
         const env = yield* environment
         const first = yield* runStart(env)
-        const webhook = yield* Effect.flatMap(
-          apiClient(first.url, key),
-          (client) => client.webhooks.create({ payload: { source: "github", name: "test" } })
+        const webhook = yield* Effect.flatMap(apiClient(first.url, key), (client) =>
+          client.webhooks.create({ payload: { source: "github", name: "test" } })
         )
         const path = new URL(webhook.url).pathname
 
@@ -65,7 +70,7 @@ layer(Layer.merge(NodeServices.layer, NodeHttpClient.layerUndici), { excludeTest
         yield* Effect.forEach(
           gitHubDeliveries,
           (delivery) =>
-            Effect.gen(function*() {
+            Effect.gen(function* () {
               const answer = yield* postDelivery(`${first.url}${path}`, webhook.secret, delivery)
               assert.strictEqual(answer.status, 202)
               accepted.set(delivery.id, answer.deliveryId)
@@ -81,7 +86,10 @@ layer(Layer.merge(NodeServices.layer, NodeHttpClient.layerUndici), { excludeTest
         const postAll = Effect.forEach(
           gitHubDeliveries,
           (delivery) =>
-            Effect.map(postDelivery(`${second.url}${path}`, webhook.secret, delivery), (answer) => ({ delivery, answer })),
+            Effect.map(postDelivery(`${second.url}${path}`, webhook.secret, delivery), (answer) => ({
+              delivery,
+              answer
+            })),
           { concurrency: 8 }
         )
         // The senders repeat everything, as they do after an outage: what was accepted is known, with its first id.
@@ -98,7 +106,7 @@ layer(Layer.merge(NodeServices.layer, NodeHttpClient.layerUndici), { excludeTest
         for (const { answer } of yield* postAll) assert.strictEqual(answer.outcome, "duplicate")
         assert.strictEqual((yield* events(client)).length, gitHubDeliveries.length)
 
-        const refused = Effect.fnUntraced(function*(body: string, secret: string) {
+        const refused = Effect.fnUntraced(function* (body: string, secret: string) {
           const id = `bad-${body.length}-${secret.length}`
           const { status } = yield* postDelivery(`${second.url}${path}`, secret, { id, type: "push", body })
           return status
@@ -108,12 +116,17 @@ layer(Layer.merge(NodeServices.layer, NodeHttpClient.layerUndici), { excludeTest
         assert.strictEqual(yield* refused("[".repeat(100_000), webhook.secret), 400)
         assert.strictEqual(yield* refused(JSON.stringify("x".repeat(5 * 2 ** 20)), webhook.secret), 413)
 
-        const search = yield* client.search.search({ payload: { query: "someone was added as a collaborator", limit: 5 } })
-        assert.include(search.items.map((hit) => hit.metadata["type"]), "member")
+        const search = yield* client.search.search({
+          payload: { query: "someone was added as a collaborator", limit: 5 }
+        })
+        assert.include(
+          search.items.map((hit) => hit.metadata["type"]),
+          "member"
+        )
 
         const context = yield* client.contexts.create({ payload: { name: "long" } })
         const items = Array.from({ length: 500 }, (_, index) => ({
-          role: index % 3 === 0 ? "user" as const : "assistant" as const,
+          role: index % 3 === 0 ? ("user" as const) : ("assistant" as const),
           content: `message ${index} ${"word ".repeat(index % 20)}`
         }))
         yield* client.contexts.append({ params: { id: context.id }, payload: { items } })
@@ -123,12 +136,15 @@ layer(Layer.merge(NodeServices.layer, NodeHttpClient.layerUndici), { excludeTest
         assert.strictEqual(window.items.length + window.omitted.count, 500)
 
         for (const name of mcpClients) {
-          const overHttp = Effect.gen(function*() {
+          const overHttp = Effect.gen(function* () {
             const peer = yield* connectHttp(name, `${second.url}/mcp`, key)
             const tools = yield* peer.listTools
-            assert.deepStrictEqual([...yield* callEveryTool(peer)].toSorted(), tools.map((tool) => tool.name).toSorted())
+            assert.deepStrictEqual(
+              [...(yield* callEveryTool(peer))].toSorted(),
+              tools.map((tool) => tool.name).toSorted()
+            )
           })
-          const overStdio = Effect.gen(function*() {
+          const overStdio = Effect.gen(function* () {
             const program = yield* runProgram(["mcp", "--stdio"], {
               DEVOPS_MCP_URL: second.url,
               DEVOPS_MCP_API_KEY: key,
@@ -136,25 +152,36 @@ layer(Layer.merge(NodeServices.layer, NodeHttpClient.layerUndici), { excludeTest
             })
             const peer = yield* connectStdio(name, program.child)
             const tools = yield* peer.listTools
-            assert.deepStrictEqual([...yield* callEveryTool(peer)].toSorted(), tools.map((tool) => tool.name).toSorted())
+            assert.deepStrictEqual(
+              [...(yield* callEveryTool(peer))].toSorted(),
+              tools.map((tool) => tool.name).toSorted()
+            )
           })
           yield* Effect.scoped(overHttp)
-          yield* Effect.scoped(overStdio)
+          // Every client speaks over every stream in mcp-server's own tests; here one of each era is enough.
+          if (name === "SDK 1" || name === "SDK 2 auto") yield* Effect.scoped(overStdio)
         }
         assert.strictEqual(yield* second.signal("SIGTERM"), 0)
         assert.notMatch(second.output.stderr, /error|warn| at /i)
-      }), 180_000)
+      }),
+    180_000
+  )
 
-    it.effect("serves MCP over stdio alone, on the home folder itself", () =>
-      Effect.gen(function*() {
+  it.effect(
+    "serves MCP over stdio alone, on the home folder itself",
+    () =>
+      Effect.gen(function* () {
         const env = yield* environment
         const program = yield* runProgram(["mcp", "--stdio"], { ...env, DEVOPS_MCP_API_KEY: key, LOG_LEVEL: "warn" })
-        yield* Effect.scoped(Effect.gen(function*() {
-          const peer = yield* connectStdio("SDK 2 auto", program.child)
-          const log = yield* peer.callTool("git_log", { limit: 1 })
-          assert.notStrictEqual(log.isError, true)
-        }))
+        yield* Effect.scoped(
+          Effect.gen(function* () {
+            const peer = yield* connectStdio("SDK 2 auto", program.child)
+            const log = yield* peer.callTool("git_log", { limit: 1 })
+            assert.notStrictEqual(log.isError, true)
+          })
+        )
         assert.strictEqual(yield* program.ended, 0)
-      }), 60_000)
-  }
-)
+      }),
+    60_000
+  )
+})

@@ -1,105 +1,123 @@
 import { runProgram, runStart } from "@devops-mcp/testing/Program"
-import { NodeServices } from "@effect/platform-node"
+import * as NodeServices from "@effect/platform-node/NodeServices"
 import { assert, layer } from "@effect/vitest"
 import { Effect, FileSystem } from "effect"
 import { createServer } from "node:net"
 
-const newHome = Effect.flatMap(FileSystem.FileSystem, (fs) => fs.makeTempDirectoryScoped({ prefix: "devops-mcp-test-" }))
+const newHome = Effect.flatMap(FileSystem.FileSystem, (fs) =>
+  fs.makeTempDirectoryScoped({ prefix: "devops-mcp-test-" })
+)
 
 const me = (url: string, key: string) =>
   Effect.promise(() => fetch(`${url}/api/v1/me`, { headers: { authorization: `Bearer ${key}` } }))
 
 layer(NodeServices.layer, { excludeTestServices: true, timeout: "60 seconds" })("devops-mcp start", (it) => {
-  it.effect("prints a short banner with a first key that works, once, and drains on Ctrl-C", () =>
-    Effect.gen(function*() {
-      const DEVOPS_MCP_HOME = `${yield* newHome}/home`
-      const first = yield* runStart({ DEVOPS_MCP_HOME })
-      const key = yield* first.line(/API key, shown only now: (dmk_\S+)/)
-      const answer = yield* me(first.url, key)
-      assert.strictEqual(answer.status, 200)
-      assert.include(yield* Effect.promise(() => answer.json()), { role: "platform" })
-      assert.isAtMost(first.output.stdout.trimEnd().split("\n").length, 20)
-      assert.strictEqual(yield* first.signal("SIGINT"), 0)
-      assert.match(first.output.stderr, /^(Preparing|Starting)[^\n]*\n(Starting[^\n]*\n)?$/)
+  it.effect(
+    "prints a short banner with a first key that works, once, and drains on Ctrl-C",
+    () =>
+      Effect.gen(function* () {
+        const DEVOPS_MCP_HOME = `${yield* newHome}/home`
+        const first = yield* runStart({ DEVOPS_MCP_HOME })
+        const key = yield* first.line(/API key, shown only now: (dmk_\S+)/)
+        const answer = yield* me(first.url, key)
+        assert.strictEqual(answer.status, 200)
+        assert.include(yield* Effect.promise(() => answer.json()), { role: "platform" })
+        assert.isAtMost(first.output.stdout.trimEnd().split("\n").length, 20)
+        assert.strictEqual(yield* first.signal("SIGINT"), 0)
+        assert.match(first.output.stderr, /^(Preparing|Starting)[^\n]*\n(Starting[^\n]*\n)?$/)
 
-      const second = yield* runStart({ DEVOPS_MCP_HOME })
-      assert.notMatch(second.output.stdout, /dmk_/)
-      assert.strictEqual((yield* me(second.url, key)).status, 200)
+        const second = yield* runStart({ DEVOPS_MCP_HOME })
+        assert.notMatch(second.output.stdout, /dmk_/)
+        assert.strictEqual((yield* me(second.url, key)).status, 200)
 
-      const rival = yield* runProgram(["start"], { DEVOPS_MCP_HOME, PORT: "0" })
-      assert.strictEqual(yield* rival.ended, 1)
-      assert.match(rival.output.stderr, /^devops-mcp: The home folder \S+ is in use by process \d+: [^\n]+\n$/)
+        const rival = yield* runProgram(["start"], { DEVOPS_MCP_HOME, PORT: "0" })
+        assert.strictEqual(yield* rival.ended, 1)
+        assert.match(rival.output.stderr, /^devops-mcp: The home folder \S+ is in use by process \d+: [^\n]+\n$/)
 
-      const created = yield* runProgram(["keys", "create", "--role", "viewer", "--name", "ci"], { DEVOPS_MCP_HOME })
-      assert.strictEqual(yield* created.ended, 0)
-      const viewer = yield* me(second.url, created.output.stdout.trim())
-      assert.include(yield* Effect.promise(() => viewer.json()), { role: "viewer" })
-      assert.strictEqual(yield* second.signal("SIGTERM"), 0)
+        const created = yield* runProgram(["keys", "create", "--role", "viewer", "--name", "ci"], { DEVOPS_MCP_HOME })
+        assert.strictEqual(yield* created.ended, 0)
+        const viewer = yield* me(second.url, created.output.stdout.trim())
+        assert.include(yield* Effect.promise(() => viewer.json()), { role: "viewer" })
+        assert.strictEqual(yield* second.signal("SIGTERM"), 0)
 
-      const alone = yield* runProgram(["keys", "create", "--role", "agent", "--name", "ci"], { DEVOPS_MCP_HOME })
-      assert.strictEqual(yield* alone.ended, 0)
-      assert.match(alone.output.stdout, /^dmk_\S+\n$/)
-    }), 60_000)
+        const alone = yield* runProgram(["keys", "create", "--role", "agent", "--name", "ci"], { DEVOPS_MCP_HOME })
+        assert.strictEqual(yield* alone.ended, 0)
+        assert.match(alone.output.stdout, /^dmk_\S+\n$/)
+      }),
+    60_000
+  )
 
-  it.effect("takes the configured bootstrap key and prints none", () =>
-    Effect.gen(function*() {
-      const key = `dmk_${"k".repeat(32)}`
-      const program = yield* runStart({ DEVOPS_MCP_HOME: yield* newHome, DEVOPS_MCP_BOOTSTRAP_API_KEY: key })
-      const answer = yield* me(program.url, key)
-      assert.include(yield* Effect.promise(() => answer.json()), { role: "platform" })
-      assert.notInclude(program.output.stdout + program.output.stderr, "dmk_")
-    }), 60_000)
+  it.effect(
+    "takes the configured bootstrap key and prints none",
+    () =>
+      Effect.gen(function* () {
+        const key = `dmk_${"k".repeat(32)}`
+        const program = yield* runStart({ DEVOPS_MCP_HOME: yield* newHome, DEVOPS_MCP_BOOTSTRAP_API_KEY: key })
+        const answer = yield* me(program.url, key)
+        assert.include(yield* Effect.promise(() => answer.json()), { role: "platform" })
+        assert.notInclude(program.output.stdout + program.output.stderr, "dmk_")
+      }),
+    60_000
+  )
 
-  it.effect("ends with one clear sentence when something is wrong", () =>
-    Effect.gen(function*() {
-      const fs = yield* FileSystem.FileSystem
-      const home = yield* newHome
-      const file = `${home}/a-file`
-      yield* fs.writeFileString(file, "")
-      const taken = yield* Effect.acquireRelease(
-        Effect.callback<ReturnType<typeof createServer>>((resume) => {
-          const server = createServer().listen(0, "127.0.0.1", () => resume(Effect.succeed(server)))
-        }),
-        (server) => Effect.callback<void>((resume) => void server.close(() => resume(Effect.void)))
-      )
-      const address = taken.address()
-      const port = typeof address === "object" && address !== null ? String(address.port) : ""
-      const cases: ReadonlyArray<readonly [ReadonlyArray<string>, Record<string, string>, number, RegExp]> = [
-        [["start"], { PORT: "s3cret" }, 2, /PORT is not valid/],
-        [["start"], { PORT: "70000" }, 2, /PORT is not valid/],
-        [["start"], { EMBEDDING_PROVIDER: "s3cret" }, 2, /EMBEDDING_PROVIDER is not valid/],
-        [["start"], { LOG_LEVEL: "s3cret" }, 2, /LOG_LEVEL is not valid/],
-        [["start"], { QUEUE_DRIVER: "s3cret" }, 2, /QUEUE_DRIVER is not valid/],
-        [["start"], { WORKER_CONCURRENCY: "0" }, 2, /WORKER_CONCURRENCY is not valid/],
-        [["start"], { DEVOPS_MCP_BOOTSTRAP_API_KEY: "s3cret" }, 2, /DEVOPS_MCP_BOOTSTRAP_API_KEY is not valid/],
-        [["start"], { DATABASE_URL: "postgres://u:s3cret@127.0.0.1:1/x" }, 1, /127\.0\.0\.1:1\/x cannot be reached/],
-        [["start"], { REDIS_URL: "redis://:s3cret@127.0.0.1:1" }, 1, /Redis/],
-        [["start"], { DEVOPS_MCP_HOME: `${file}/home` }, 1, /cannot be written to/],
-        [["start"], { PORT: port }, 1, new RegExp(`127\\.0\\.0\\.1:${port}: the port is taken`)],
-        [["start", "--s3cret"], {}, 2, /--help/],
-        [["s3cret"], {}, 2, /--help/],
-        [["keys", "create", "--role", "s3cret", "--name", "x"], {}, 2, /role/],
-        [["mcp", "--stdio"], {}, 1, /DEVOPS_MCP_API_KEY/]
-      ]
-      for (const [args, env, code, sentence] of cases) {
-        const program = yield* runProgram(args, { DEVOPS_MCP_HOME: `${home}/home`, PORT: "0", ...env })
-        const name = `${args.join(" ")} ${JSON.stringify(env)}\n${program.output.stdout}${program.output.stderr}`
-        assert.strictEqual(yield* program.ended, code, name)
-        const lines = program.output.stderr.split("\n").filter((line) => line !== "" && !line.endsWith("…"))
-        assert.strictEqual(lines.length, 1, program.output.stderr)
-        assert.match(lines[0] ?? "", sentence)
-        if (!args.some((arg) => arg.includes("s3cret"))) assert.notInclude(program.output.stderr, "s3cret")
-        assert.strictEqual(program.output.stdout, "")
-      }
-    }), 180_000)
+  it.effect(
+    "ends with one clear sentence when something is wrong",
+    () =>
+      Effect.gen(function* () {
+        const fs = yield* FileSystem.FileSystem
+        const home = yield* newHome
+        const file = `${home}/a-file`
+        yield* fs.writeFileString(file, "")
+        const taken = yield* Effect.acquireRelease(
+          Effect.callback<ReturnType<typeof createServer>>((resume) => {
+            const server = createServer().listen(0, "127.0.0.1", () => resume(Effect.succeed(server)))
+          }),
+          (server) => Effect.callback<void>((resume) => void server.close(() => resume(Effect.void)))
+        )
+        const address = taken.address()
+        const port = typeof address === "object" && address !== null ? String(address.port) : ""
+        const cases: ReadonlyArray<readonly [ReadonlyArray<string>, Record<string, string>, number, RegExp]> = [
+          [["start"], { PORT: "s3cret" }, 2, /PORT is not valid/],
+          [["start"], { PORT: "70000" }, 2, /PORT is not valid/],
+          [["start"], { EMBEDDING_PROVIDER: "s3cret" }, 2, /EMBEDDING_PROVIDER is not valid/],
+          [["start"], { LOG_LEVEL: "s3cret" }, 2, /LOG_LEVEL is not valid/],
+          [["start"], { QUEUE_DRIVER: "s3cret" }, 2, /QUEUE_DRIVER is not valid/],
+          [["start"], { WORKER_CONCURRENCY: "0" }, 2, /WORKER_CONCURRENCY is not valid/],
+          [["start"], { DEVOPS_MCP_BOOTSTRAP_API_KEY: "s3cret" }, 2, /DEVOPS_MCP_BOOTSTRAP_API_KEY is not valid/],
+          [["start"], { DATABASE_URL: "postgres://u:s3cret@127.0.0.1:1/x" }, 1, /127\.0\.0\.1:1\/x cannot be reached/],
+          [["start"], { REDIS_URL: "redis://:s3cret@127.0.0.1:1" }, 1, /Redis/],
+          [["start"], { DEVOPS_MCP_HOME: `${file}/home` }, 1, /cannot be written to/],
+          [["start"], { PORT: port }, 1, new RegExp(`127\\.0\\.0\\.1:${port}: the port is taken`)],
+          [["start", "--s3cret"], {}, 2, /--help/],
+          [["s3cret"], {}, 2, /--help/],
+          [["keys", "create", "--role", "s3cret", "--name", "x"], {}, 2, /role/],
+          [["mcp", "--stdio"], {}, 1, /DEVOPS_MCP_API_KEY/]
+        ]
+        for (const [args, env, code, sentence] of cases) {
+          const program = yield* runProgram(args, { DEVOPS_MCP_HOME: `${home}/home`, PORT: "0", ...env })
+          const name = `${args.join(" ")} ${JSON.stringify(env)}\n${program.output.stdout}${program.output.stderr}`
+          assert.strictEqual(yield* program.ended, code, name)
+          const lines = program.output.stderr.split("\n").filter((line) => line !== "" && !line.endsWith("…"))
+          assert.strictEqual(lines.length, 1, program.output.stderr)
+          assert.match(lines[0] ?? "", sentence)
+          if (!args.some((arg) => arg.includes("s3cret"))) assert.notInclude(program.output.stderr, "s3cret")
+          assert.strictEqual(program.output.stdout, "")
+        }
+      }),
+    180_000
+  )
 
-  it.effect("prints help, and only on standard output", () =>
-    Effect.gen(function*() {
-      for (const args of [["--help"], ["start", "--help"], ["keys", "create", "--help"]]) {
-        const program = yield* runProgram(args, {})
-        assert.strictEqual(yield* program.ended, 0)
-        assert.match(program.output.stdout, /USAGE/)
-        assert.strictEqual(program.output.stderr, "")
-      }
-    }), 60_000)
+  it.effect(
+    "prints help, and only on standard output",
+    () =>
+      Effect.gen(function* () {
+        for (const args of [["--help"], ["start", "--help"], ["keys", "create", "--help"]]) {
+          const program = yield* runProgram(args, {})
+          assert.strictEqual(yield* program.ended, 0)
+          assert.match(program.output.stdout, /USAGE/)
+          assert.strictEqual(program.output.stderr, "")
+        }
+      }),
+    60_000
+  )
 })

@@ -22,8 +22,7 @@ export class MeApi extends HttpApiGroup.make("me")
   .add(HttpApiEndpoint.get("me", "/", { success: Me, error: CommonProblems }).annotate(Requires, "any"))
   .middleware(Authorization)
   .prefix("/me")
-  .annotateMerge(OpenApi.annotations({ title: "Me", description: "Who the credential is and what it may do" }))
-{}
+  .annotateMerge(OpenApi.annotations({ title: "Me", description: "Who the credential is and what it may do" })) {}
 
 export const CreateApiKey = Schema.Struct({
   name: Name,
@@ -61,8 +60,7 @@ export class ApiKeysApi extends HttpApiGroup.make("apiKeys")
   )
   .middleware(Authorization)
   .prefix("/api-keys")
-  .annotateMerge(OpenApi.annotations({ title: "API keys", description: "Credentials of a tenant" }))
-{}
+  .annotateMerge(OpenApi.annotations({ title: "API keys", description: "Credentials of a tenant" })) {}
 
 export const CreateTenant = Schema.Struct({ name: Name }).annotate({ identifier: "CreateTenant" })
 
@@ -85,5 +83,4 @@ export class TenantsApi extends HttpApiGroup.make("tenants")
   )
   .middleware(Authorization)
   .prefix("/tenants")
-  .annotateMerge(OpenApi.annotations({ title: "Tenants", description: "Teams whose data is kept apart" }))
-{}
+  .annotateMerge(OpenApi.annotations({ title: "Tenants", description: "Teams whose data is kept apart" })) {}

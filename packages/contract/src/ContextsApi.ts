@@ -144,5 +144,6 @@ export class ContextsApi extends HttpApiGroup.make("contexts")
   )
   .middleware(Authorization)
   .prefix("/contexts")
-  .annotateMerge(OpenApi.annotations({ title: "Contexts", description: "What agents work in, within token budgets" }))
-{}
+  .annotateMerge(
+    OpenApi.annotations({ title: "Contexts", description: "What agents work in, within token budgets" })
+  ) {}

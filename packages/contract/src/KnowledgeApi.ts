@@ -41,8 +41,7 @@ export class EventsApi extends HttpApiGroup.make("events")
   )
   .middleware(Authorization)
   .prefix("/events")
-  .annotateMerge(OpenApi.annotations({ title: "Events", description: "What happened in the delivery pipeline" }))
-{}
+  .annotateMerge(OpenApi.annotations({ title: "Events", description: "What happened in the delivery pipeline" })) {}
 
 export const AddDocument = Schema.Struct({
   title: Name,
@@ -75,8 +74,7 @@ export class DocumentsApi extends HttpApiGroup.make("documents")
   )
   .middleware(Authorization)
   .prefix("/documents")
-  .annotateMerge(OpenApi.annotations({ title: "Documents", description: "Text added to the knowledge" }))
-{}
+  .annotateMerge(OpenApi.annotations({ title: "Documents", description: "Text added to the knowledge" })) {}
 
 export const Search = Schema.Struct({
   query: Schema.String.check(Schema.isBetweenLength(1, 2000)),
@@ -99,5 +97,4 @@ export class SearchApi extends HttpApiGroup.make("search")
   )
   .middleware(Authorization)
   .prefix("/search")
-  .annotateMerge(OpenApi.annotations({ title: "Search", description: "By meaning and by words, over everything" }))
-{}
+  .annotateMerge(OpenApi.annotations({ title: "Search", description: "By meaning and by words, over everything" })) {}

@@ -50,7 +50,8 @@ export const contextCreate = tool({
   name: "context_create",
   toolset: "context",
   title: "Create a context",
-  description: "Creates an empty context: an ordered list of messages kept for you, with a token budget. Returns its id.",
+  description:
+    "Creates an empty context: an ordered list of messages kept for you, with a token budget. Returns its id.",
   scope: "contexts:write",
   annotations: adds,
   input: CreateContext,
@@ -67,7 +68,8 @@ export const contextAppend = tool({
   name: "context_append",
   toolset: "context",
   title: "Append to a context",
-  description: "Appends messages to a context, in order. Pinned and system messages stay in every window while they fit.",
+  description:
+    "Appends messages to a context, in order. Pinned and system messages stay in every window while they fit.",
   scope: "contexts:write",
   annotations: adds,
   input: Schema.Struct({ ...contextId, ...AppendItems.fields }),
@@ -152,7 +154,8 @@ export const eventsList = tool({
   name: "events_list",
   toolset: "events",
   title: "List events",
-  description: "Lists what happened in the delivery pipeline, newest first: pushes, pull requests, deployments, alerts.",
+  description:
+    "Lists what happened in the delivery pipeline, newest first: pushes, pull requests, deployments, alerts.",
   scope: "events:read",
   annotations: reads,
   input: EventQuery,

@@ -8,7 +8,8 @@ export type ProblemDetail = typeof ProblemDetail.Type
 /** What every problem carries beside RFC 9457's own members. `code` is stable and for programs. */
 const members = { code: Schema.String, requestId: Schema.String }
 
-const type = <const Code extends string>(code: Code): `urn:devops-mcp:problem:${Code}` => `urn:devops-mcp:problem:${code}`
+const type = <const Code extends string>(code: Code): `urn:devops-mcp:problem:${Code}` =>
+  `urn:devops-mcp:problem:${code}`
 
 /** 400: the request is not well formed; `errors` says where. */
 export class BadRequest extends HttpApiError.Problem<BadRequest>()(

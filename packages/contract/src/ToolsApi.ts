@@ -52,8 +52,7 @@ export class ToolKindsApi extends HttpApiGroup.make("toolKinds")
   )
   .middleware(Authorization)
   .prefix("/tool-kinds")
-  .annotateMerge(OpenApi.annotations({ title: "Tool kinds", description: "The adapters of this deployment" }))
-{}
+  .annotateMerge(OpenApi.annotations({ title: "Tool kinds", description: "The adapters of this deployment" })) {}
 
 export class ToolsApi extends HttpApiGroup.make("tools")
   .add(
@@ -97,5 +96,4 @@ export class ToolsApi extends HttpApiGroup.make("tools")
   )
   .middleware(Authorization)
   .prefix("/tools")
-  .annotateMerge(OpenApi.annotations({ title: "Tools", description: "Configured tools and their actions" }))
-{}
+  .annotateMerge(OpenApi.annotations({ title: "Tools", description: "Configured tools and their actions" })) {}

@@ -1,6 +1,6 @@
 import { isApiKeySecret, makeApiKeySecrets } from "@devops-mcp/core/access/ApiKeySecret"
 import { credentialOf } from "@devops-mcp/core/access/Credential"
-import { NodeCrypto } from "@effect/platform-node"
+import * as NodeCrypto from "@effect/platform-node/NodeCrypto"
 import { assert, describe, it } from "@effect/vitest"
 import { Arbitrary, Effect, Option, Redacted, Schema } from "effect"
 

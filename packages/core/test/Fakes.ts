@@ -12,7 +12,7 @@ import * as TokenCounter from "@devops-mcp/embeddings/TokenCounter"
 import { PostgresJobQueue } from "@devops-mcp/queue/PostgresJobQueue"
 import { freshId } from "@devops-mcp/testing/Fixtures"
 import { TestDatabase } from "@devops-mcp/testing/TestDatabase"
-import { NodeCrypto } from "@effect/platform-node"
+import * as NodeCrypto from "@effect/platform-node/NodeCrypto"
 import { Context, Duration, Effect, Layer, Redacted, Ref, References, Schedule } from "effect"
 import { sign } from "@octokit/webhooks-methods"
 

@@ -1,8 +1,9 @@
-import { PgClient } from "@effect/sql-pg"
-import { Config, Duration, Effect, Layer, Option, Predicate, Redacted, Schema, String } from "effect"
+import * as PgClient from "@effect/sql-pg/PgClient"
+import { type Config, Duration, Effect, Layer, Option, Predicate, Redacted, String } from "effect"
 import { SqlClient, type SqlError } from "effect/sql"
 import * as EmbeddedPostgres from "./embedded/EmbeddedPostgres.ts"
 import { DatabaseUnreachable, DatabaseUnsupported, reasonOf } from "./Errors.ts"
+import { databaseUrl, home, isPostgres } from "./Settings.ts"
 
 /** Connections of one program to a server; several replicas share the server's limit. */
 const serverConnections = 20
@@ -32,10 +33,7 @@ const addressOf = (url: Redacted.Redacted): string => {
     : `${parsed.hostname}:${parsed.port || "5432"}${parsed.pathname}`
 }
 
-const isPostgres = ({ protocol }: URL): boolean => protocol === "postgres:" || protocol === "postgresql:"
-
-const isOlder = (version: string, than: string): boolean =>
-  version.localeCompare(than, "en", { numeric: true }) < 0
+const isOlder = (version: string, than: string): boolean => version.localeCompare(than, "en", { numeric: true }) < 0
 
 /** What a server says of itself; `vector` is the version of pgvector that it has or could have. */
 export interface ServerFacts {
@@ -51,7 +49,7 @@ export const shortcomingOf = ({ vector, version }: ServerFacts): string | undefi
 }
 
 /** Asks the server what it is before anything is built on it. */
-const checkServer = Effect.fnUntraced(function*(address: string) {
+const checkServer = Effect.fnUntraced(function* (address: string) {
   const sql = yield* SqlClient.SqlClient
   const unreachable = (detail: string) => new DatabaseUnreachable({ address, detail })
   const [server] = yield* sql<ServerFacts>`
@@ -80,7 +78,8 @@ export const server = (url: Redacted.Redacted) => {
     Layer.catch((error) =>
       Layer.effectContext<Clients, DatabaseUnreachable, never>(
         Effect.fail(new DatabaseUnreachable({ address, detail: detailOf(error) }))
-      ))
+      )
+    )
   )
   return Layer.effectDiscard(checkServer(address)).pipe(Layer.provideMerge(client))
 }
@@ -88,28 +87,18 @@ export const server = (url: Redacted.Redacted) => {
 /** A client of an embedded database that is open. */
 export const embeddedClient = Layer.unwrap(
   Effect.map(EmbeddedPostgres.EmbeddedPostgres, ({ connect }) =>
-    Layer.orDie(PgClient.layer({
-      ...naming,
-      // The backend has one user and one database; it takes any name for both, but the client insists on them.
-      username: "postgres",
-      database: "postgres",
-      stream: connect,
-      maxConnections: embeddedConnections
-    })))
+    Layer.orDie(
+      PgClient.layer({
+        ...naming,
+        // The backend has one user and one database; it takes any name for both, but the client insists on them.
+        username: "postgres",
+        database: "postgres",
+        stream: connect,
+        maxConnections: embeddedConnections
+      })
+    )
+  )
 )
-
-/** The folder that embedded stores live in. */
-export const home = Config.String("DEVOPS_MCP_HOME").pipe(Config.withDefault("./.devops-mcp"))
-
-const DatabaseUrl = Schema.String.check(
-  Schema.makeFilter((text) => {
-    const url = URL.parse(text)
-    return url !== null && isPostgres(url)
-  }, { expected: "a URL that begins with postgres:// or postgresql://" })
-)
-
-/** The server to use, absent for the embedded database; what is wrong with it is said without its value. */
-export const databaseUrl = Config.option(Config.schema(Schema.RedactedFromValue(DatabaseUrl), "DATABASE_URL"))
 
 export interface ClientOptions {
   /** Told what happens while the embedded database is made. */
@@ -123,9 +112,11 @@ export type StartError = EmbeddedPostgres.StartError | DatabaseUnreachable | Dat
 
 /** One client for both: PostgreSQL at `DATABASE_URL`, else the embedded database under `DEVOPS_MCP_HOME`. */
 export const layer = (options: ClientOptions = {}) =>
-  Layer.unwrap(Effect.gen(function*(): Effect.fn.Return<Layer.Layer<Clients, StartError>, Config.ConfigError> {
-    const url = yield* databaseUrl
-    if (Option.isSome(url)) return server(url.value)
-    const directory = yield* home
-    return embeddedClient.pipe(Layer.provide(EmbeddedPostgres.layer({ ...options, directory })))
-  }))
+  Layer.unwrap(
+    Effect.gen(function* (): Effect.fn.Return<Layer.Layer<Clients, StartError>, Config.ConfigError> {
+      const url = yield* databaseUrl
+      if (Option.isSome(url)) return server(url.value)
+      const directory = yield* home
+      return embeddedClient.pipe(Layer.provide(EmbeddedPostgres.layer({ ...options, directory })))
+    })
+  )

@@ -32,15 +32,17 @@ export const RepositoriesLive = Layer.mergeAll(
   WebhookRepositoryLive
 ).pipe(Layer.provide(Tenancy.layer))
 
-const HealthLive = Layer.effectDiscard(Effect.gen(function*() {
-  const sql = yield* SqlClient.SqlClient
-  const health = yield* Health
-  yield* health.register({
-    name: "database",
-    required: true,
-    check: Effect.mapError(sql`select 1`, () => ({ message: "The database does not answer" }))
+const HealthLive = Layer.effectDiscard(
+  Effect.gen(function* () {
+    const sql = yield* SqlClient.SqlClient
+    const health = yield* Health
+    yield* health.register({
+      name: "database",
+      required: true,
+      check: Effect.mapError(sql`select 1`, () => ({ message: "The database does not answer" }))
+    })
   })
-}))
+)
 
 export interface DatabaseOptions extends Client.ClientOptions {
   /** `run` migrates at start, `require` refuses to start on another schema than this program's. */

@@ -27,10 +27,10 @@ export class DatabaseUnsupported extends Schema.TaggedError<DatabaseUnsupported>
 }
 
 /** The schema is older than this program, or newer. */
-export class SchemaOutdated extends Schema.TaggedError<SchemaOutdated>()(
-  "@devops-mcp/database/Errors/SchemaOutdated",
-  { found: Schema.Int, expected: Schema.Int }
-) {
+export class SchemaOutdated extends Schema.TaggedError<SchemaOutdated>()("@devops-mcp/database/Errors/SchemaOutdated", {
+  found: Schema.Int,
+  expected: Schema.Int
+}) {
   override get message() {
     return this.found < this.expected
       ? `The database's schema is at version ${this.found} and this program needs ${this.expected}: run 'devops-mcp migrate'`

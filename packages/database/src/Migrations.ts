@@ -1,4 +1,4 @@
-import { NodeServices } from "@effect/platform-node"
+import * as NodeServices from "@effect/platform-node/NodeServices"
 import { Effect, Layer } from "effect"
 import { Migrator, SqlClient } from "effect/sql"
 import * as MigratorFileSystem from "effect/sql/MigratorFileSystem"
@@ -15,11 +15,12 @@ export const migrations: Migrator.Loader = Effect.provide(
 
 const failed = (cause: Error) => {
   const reason = reasonOf(cause)
-  const detail = cause instanceof Migrator.MigrationError && cause.kind === "Failed" ? `${cause.message}: ${reason}` : reason
+  const detail =
+    cause instanceof Migrator.MigrationError && cause.kind === "Failed" ? `${cause.message}: ${reason}` : reason
   return new MigrationFailed({ detail, cause })
 }
 
-const found = Effect.gen(function*() {
+const found = Effect.gen(function* () {
   const sql = yield* SqlClient.SqlClient
   const [exists] = yield* sql<{ readonly found: boolean }>`select to_regclass(${table}) is not null as found`
   if (exists?.found !== true) return 0
@@ -29,7 +30,7 @@ const found = Effect.gen(function*() {
 })
 
 /** Fails unless the schema is exactly this program's. */
-export const requireCurrent = Effect.gen(function*() {
+export const requireCurrent = Effect.gen(function* () {
   const known = yield* migrations
   const versions = { found: yield* found, expected: Math.max(...known.map(([id]) => id)) }
   if (versions.found !== versions.expected) return yield* new SchemaOutdated(versions)

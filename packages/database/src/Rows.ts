@@ -1,4 +1,4 @@
-import { PgTypes } from "@effect/sql-pg"
+import * as PgTypes from "@effect/sql-pg/PgTypes"
 import { Effect, Predicate, Schema } from "effect"
 
 /**
@@ -46,5 +46,6 @@ export const toRow = <S extends Schema.Encoder<unknown>>(schema: S) => {
     Effect.map(Effect.orDie(encode(value)), (encoded) =>
       Predicate.isObject(encoded)
         ? Object.fromEntries(Object.entries(encoded).map(([name, field]) => [name, column(field)]))
-        : {})
+        : {}
+    )
 }

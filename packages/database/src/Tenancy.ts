@@ -15,30 +15,37 @@ const passing = /^(57P0[1-3]|53)/
 
 const isRetryable = ({ reason }: SqlError.SqlError): boolean =>
   reason.isRetryable ||
-  (Predicate.hasProperty(reason.cause, "code") && Predicate.isString(reason.cause.code) && passing.test(reason.cause.code))
+  (Predicate.hasProperty(reason.cause, "code") &&
+    Predicate.isString(reason.cause.code) &&
+    passing.test(reason.cause.code))
 
 /** An SQL failure as the ports know it. */
-export const storeError = (operation: string) => (error: SqlError.SqlError): StoreError =>
-  new StoreError({ operation, retryable: isRetryable(error), cause: error })
+export const storeError =
+  (operation: string) =>
+  (error: SqlError.SqlError): StoreError =>
+    new StoreError({ operation, retryable: isRetryable(error), cause: error })
 
 /**
  * Runs SQL as the application's role for one tenant, or as the system role. Role and tenant are set for the transaction
  * only, so a pooled connection never carries them to the next one, and without them row-level security shows nothing.
  */
-export class Tenancy extends Context.Service<Tenancy, {
-  readonly run: <A, E, R>(
-    tenantId: TenantId,
-    operation: string,
-    effect: Effect.Effect<A, E, R>
-  ) => Effect.Effect<A, Exclude<E, SqlError.SqlError> | StoreError, R>
-  readonly system: <A, E, R>(
-    operation: string,
-    effect: Effect.Effect<A, E, R>
-  ) => Effect.Effect<A, Exclude<E, SqlError.SqlError> | StoreError, R>
-}>()("@devops-mcp/database/Tenancy") {
+export class Tenancy extends Context.Service<
+  Tenancy,
+  {
+    readonly run: <A, E, R>(
+      tenantId: TenantId,
+      operation: string,
+      effect: Effect.Effect<A, E, R>
+    ) => Effect.Effect<A, Exclude<E, SqlError.SqlError> | StoreError, R>
+    readonly system: <A, E, R>(
+      operation: string,
+      effect: Effect.Effect<A, E, R>
+    ) => Effect.Effect<A, Exclude<E, SqlError.SqlError> | StoreError, R>
+  }
+>()("@devops-mcp/database/Tenancy") {
   static readonly layer = Layer.effect(
     Tenancy,
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const sql = yield* SqlClient.SqlClient
 
       const within = <A, E, R>(
@@ -46,23 +53,28 @@ export class Tenancy extends Context.Service<Tenancy, {
         operation: string,
         effect: Effect.Effect<A, E, R>
       ): Effect.Effect<A, Exclude<E, SqlError.SqlError> | StoreError, R> => {
-        const enter = tenant === "system"
-          ? sql`select set_config('role', ${systemRole}, true)`
-          : sql`select set_config('role', ${applicationRole}, true), set_config(${tenantSetting}, ${tenant}, true)`
+        const enter =
+          tenant === "system"
+            ? sql`select set_config('role', ${systemRole}, true)`
+            : sql`select set_config('role', ${applicationRole}, true), set_config(${tenantSetting}, ${tenant}, true)`
         return Effect.flatMap(CurrentTenant, (current) => {
           if (current !== undefined && current !== tenant) {
             return Effect.die(new Error("A transaction of one tenant must not reach into another's"))
           }
-          const transaction = current === undefined
-            ? sql.withTransaction(Effect.andThen(enter, effect)).pipe(
-              // On a lost connection the rollback fails too, and the client makes a defect of that.
-              Effect.catchDefect((defect) => SqlError.isSqlError(defect) ? Effect.fail(defect) : Effect.die(defect)),
-              Effect.provideService(CurrentTenant, tenant)
-            )
-            : effect
+          const transaction =
+            current === undefined
+              ? sql.withTransaction(Effect.andThen(enter, effect)).pipe(
+                  // On a lost connection the rollback fails too, and the client makes a defect of that.
+                  Effect.catchDefect((defect) =>
+                    SqlError.isSqlError(defect) ? Effect.fail(defect) : Effect.die(defect)
+                  ),
+                  Effect.provideService(CurrentTenant, tenant)
+                )
+              : effect
           return Effect.mapError(transaction, (error) =>
             // The compiler cannot narrow a type parameter; what is no SqlError is one of the others.
-            SqlError.isSqlError(error) ? storeError(operation)(error) : error as Exclude<E, SqlError.SqlError>)
+            SqlError.isSqlError(error) ? storeError(operation)(error) : (error as Exclude<E, SqlError.SqlError>)
+          )
         }).pipe(Effect.withSpan(operation))
       }
 
@@ -78,5 +90,6 @@ export class Tenancy extends Context.Service<Tenancy, {
 export const TransactionsLive = Layer.effect(
   Transactions,
   Effect.map(Tenancy, (tenancy) =>
-    Transactions.of({ run: (tenantId, effect) => tenancy.run(tenantId, "Transactions.run", effect) }))
+    Transactions.of({ run: (tenantId, effect) => tenancy.run(tenantId, "Transactions.run", effect) })
+  )
 )

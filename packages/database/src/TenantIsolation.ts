@@ -17,7 +17,7 @@ export type Right = "select" | "insert" | "update" | "delete"
  * Makes a table with a `tenant_id` column a tenant's table: row-level security enabled and forced, rows of other
  * tenants neither seen nor written, and only the given rights for the application role. For migrations.
  */
-export const isolate = Effect.fnUntraced(function*(
+export const isolate = Effect.fnUntraced(function* (
   table: string,
   rights: ReadonlyArray<Right> = ["select", "insert", "update", "delete"]
 ) {
@@ -32,7 +32,7 @@ export const isolate = Effect.fnUntraced(function*(
 })
 
 /** Lets the system role do one thing with the rows of all tenants. For migrations. */
-export const openToSystem = Effect.fnUntraced(function*(table: string, right: "select" | "insert") {
+export const openToSystem = Effect.fnUntraced(function* (table: string, right: "select" | "insert") {
   const sql = yield* SqlClient.SqlClient
   const condition = right === "insert" ? sql.literal("with check (true)") : sql.literal("using (true)")
   yield* sql`

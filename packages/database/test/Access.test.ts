@@ -45,7 +45,7 @@ const newTenant = () => ({ id: freshId(TenantId), name: "first", createdAt: now 
 
 layer(TestLayer, { excludeTestServices: true, timeout: "60 seconds" })("access", (it) => {
   it.effect("finds a key of any tenant by its hash, and keeps hashes unique across tenants", () =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const keys = yield* ApiKeyRepository
       const [mine, theirs] = [yield* freshTenant, yield* freshTenant]
       const hash = crypto.randomUUID()
@@ -59,10 +59,11 @@ layer(TestLayer, { excludeTestServices: true, timeout: "60 seconds" })("access",
       for (const unknown of ["", "x", "' or true --"]) {
         assert.deepStrictEqual(yield* keys.findByHash(unknown), Option.none())
       }
-    }))
+    })
+  )
 
   it.effect("revokes a key once: the first time stays", () =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const keys = yield* ApiKeyRepository
       const tenant = yield* freshTenant
       const key = newKey()
@@ -73,10 +74,11 @@ layer(TestLayer, { excludeTestServices: true, timeout: "60 seconds" })("access",
       assert.deepStrictEqual((yield* keys.list(tenant, { limit: 10 })).items, [{ ...key, revokedAt: now }])
       const missing = yield* Effect.flip(keys.revoke(tenant, freshId(ApiKeyId), now))
       assert.strictEqual(missing._tag, "@devops-mcp/domain/Errors/NotFound")
-    }))
+    })
+  )
 
   it.effect("everybody who asks for the first tenant gets the same one", () =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const tenants = yield* TenantRepository
       const answers = yield* Effect.forEach(
         Array.from({ length: 24 }, newTenant),
@@ -87,92 +89,111 @@ layer(TestLayer, { excludeTestServices: true, timeout: "60 seconds" })("access",
       assert.isTrue(answers.every((answer) => answer.id === first?.id))
       assert.deepStrictEqual(yield* tenants.first(newTenant()), first)
       if (first !== undefined) assert.deepStrictEqual(yield* tenants.get(first.id), first)
-    }))
+    })
+  )
 
   it.effect("lists tenants newest first", () =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const tenants = yield* TenantRepository
       const made = yield* Effect.forEach(Array.from({ length: 3 }, newTenant), (tenant) => tenants.create(tenant))
       const page = yield* tenants.list({ limit: 2 })
       assert.deepStrictEqual(page.items, made.toReversed().slice(0, 2))
       const rest = yield* tenants.list({ limit: 1, cursor: page.nextCursor ?? "" })
       assert.deepStrictEqual(rest.items, made.slice(0, 1))
-      assert.strictEqual((yield* Effect.flip(tenants.get(freshId(TenantId))))._tag, "@devops-mcp/domain/Errors/NotFound")
+      assert.strictEqual(
+        (yield* Effect.flip(tenants.get(freshId(TenantId))))._tag,
+        "@devops-mcp/domain/Errors/NotFound"
+      )
       const refused = yield* Effect.flip(tenants.list({ limit: 1, cursor: "x" }))
       assert.strictEqual(refused._tag, "@devops-mcp/core/ports/Cursor/CursorError")
-    }))
+    })
+  )
 
   it.effect("appends audit entries of several tenants at once, and shows each its own, newest first", () =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const audit = yield* AuditRepository
       const [mine, theirs] = [yield* freshTenant, yield* freshTenant]
       const entries = [newEntry("a\0b"), newEntry(), newEntry("c")]
-      yield* audit.append([...entries.map((entry) => ({ tenantId: mine, entry })), { tenantId: theirs, entry: newEntry() }])
+      yield* audit.append([
+        ...entries.map((entry) => ({ tenantId: mine, entry })),
+        { tenantId: theirs, entry: newEntry() }
+      ])
       yield* audit.append([])
       const listed = yield* audit.list(mine, 10)
-      assert.deepStrictEqual(listed, [{ ...newEntry("a\uFFFDb"), id: entries[0]!.id }, entries[1]!, entries[2]!].toReversed())
+      assert.deepStrictEqual(
+        listed,
+        [{ ...newEntry("a\uFFFDb"), id: entries[0]!.id }, entries[1]!, entries[2]!].toReversed()
+      )
       assert.deepStrictEqual(yield* audit.list(mine, 1), listed.slice(0, 1))
       assert.strictEqual((yield* audit.list(theirs, 10)).length, 1)
-    }))
+    })
+  )
 
   it.effect("neither role can change or remove an audit entry", () =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const sql = yield* SqlClient.SqlClient
       const audit = yield* AuditRepository
       const tenancy = yield* Tenancy
       const tenant = yield* freshTenant
       yield* audit.append([{ tenantId: tenant, entry: newEntry() }])
-      for (const statement of [sql`update audit_log set actor = 'eve'`, sql`delete from audit_log`, sql`truncate audit_log`]) {
+      for (const statement of [
+        sql`update audit_log set actor = 'eve'`,
+        sql`delete from audit_log`,
+        sql`truncate audit_log`
+      ]) {
         for (const attempt of [tenancy.run(tenant, "test", statement), tenancy.system("test", statement)]) {
           const { cause } = yield* Effect.flip(attempt)
           assert.isTrue(SqlError.isSqlError(cause) && cause.reason._tag === "AuthorizationError")
         }
       }
       assert.strictEqual((yield* audit.list(tenant, 10))[0]?.actor, "ada")
-    }))
+    })
+  )
 
   it.effect("one of many concurrent claims wins, and none after it", () =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const idempotency = yield* IdempotencyRepository
       const [mine, theirs] = [yield* freshTenant, yield* freshTenant]
-      const claims = yield* Effect.forEach(
-        Array.from({ length: 24 }),
-        () => idempotency.claim(mine, "job", now),
-        { concurrency: "unbounded" }
-      )
+      const claims = yield* Effect.forEach(Array.from({ length: 24 }), () => idempotency.claim(mine, "job", now), {
+        concurrency: "unbounded"
+      })
       assert.strictEqual(claims.filter((won) => won).length, 1)
       assert.isFalse(yield* idempotency.claim(mine, "job", later))
       assert.isTrue(yield* idempotency.claim(theirs, "job", now))
       assert.isTrue(yield* idempotency.claim(mine, "odd\0", now))
       assert.isFalse(yield* idempotency.claim(mine, "odd\0", now))
-    }))
+    })
+  )
 
   it.effect("a claim that was rolled back goes to who waits for it", () =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const idempotency = yield* IdempotencyRepository
       const transactions = yield* Transactions
       const tenant = yield* freshTenant
       const claimed = yield* Deferred.make<void>()
       const decided = yield* Deferred.make<void>()
-      const failing = yield* Effect.forkChild(transactions.run(
-        tenant,
-        Effect.gen(function*() {
-          assert.isTrue(yield* idempotency.claim(tenant, "job", now))
-          yield* Deferred.succeed(claimed, undefined)
-          yield* Deferred.await(decided)
-          return yield* Effect.fail("the work did not succeed")
-        })
-      ))
+      const failing = yield* Effect.forkChild(
+        transactions.run(
+          tenant,
+          Effect.gen(function* () {
+            assert.isTrue(yield* idempotency.claim(tenant, "job", now))
+            yield* Deferred.succeed(claimed, undefined)
+            yield* Deferred.await(decided)
+            return yield* Effect.fail("the work did not succeed")
+          })
+        )
+      )
       yield* Deferred.await(claimed)
       const waiting = yield* Effect.forkChild(idempotency.claim(tenant, "job", later), { startImmediately: true })
       yield* Deferred.succeed(decided, undefined)
       assert.strictEqual(yield* Effect.flip(Fiber.join(failing)), "the work did not succeed")
       assert.isTrue(yield* Fiber.join(waiting))
       assert.isFalse(yield* idempotency.claim(tenant, "job", later))
-    }))
+    })
+  )
 
   it.effect("a tool's name is taken once in a tenant", () =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const tools = yield* ToolRepository
       const [mine, theirs] = [yield* freshTenant, yield* freshTenant]
       const attempts = yield* Effect.forEach(
@@ -188,10 +209,11 @@ layer(TestLayer, { excludeTestServices: true, timeout: "60 seconds" })("access",
       yield* tools.delete(mine, "git")
       yield* tools.create(mine, newTool("git"))
       assert.strictEqual((yield* tools.list(mine, { limit: 10 })).items.length, 1)
-    }))
+    })
+  )
 
   it.effect("changes only the version of a tool that the caller has read", () =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const tools = yield* ToolRepository
       const tenant = yield* freshTenant
       const tool = yield* tools.create(tenant, newTool("git"))
@@ -208,5 +230,6 @@ layer(TestLayer, { excludeTestServices: true, timeout: "60 seconds" })("access",
         assert.strictEqual(missing._tag, "@devops-mcp/domain/Errors/NotFound")
         assert.strictEqual((yield* Effect.flip(tools.get(tenant, name)))._tag, "@devops-mcp/domain/Errors/NotFound")
       }
-    }))
+    })
+  )
 })

@@ -1,4 +1,5 @@
 import * as Client from "@devops-mcp/database/Client"
+import { databaseUrl } from "@devops-mcp/database/Settings"
 import { assert, describe, it } from "@effect/vitest"
 import { Cause, ConfigProvider, Deferred, Effect, Fiber, Option, Redacted } from "effect"
 import { SqlClient } from "effect/sql"
@@ -20,13 +21,15 @@ const listen = (onConnection: (socket: Socket) => void) =>
         })
         server.listen(0, "127.0.0.1", () => {
           const address = server.address()
-          resume(Effect.succeed({
-            port: typeof address === "object" && address !== null ? address.port : 0,
-            close: () => {
-              for (const socket of sockets) socket.destroy()
-              server.close()
-            }
-          }))
+          resume(
+            Effect.succeed({
+              port: typeof address === "object" && address !== null ? address.port : 0,
+              close: () => {
+                for (const socket of sockets) socket.destroy()
+                server.close()
+              }
+            })
+          )
         })
       }),
       ({ close }) => Effect.sync(close)
@@ -62,23 +65,33 @@ const welcome = Buffer.concat([message("R", Buffer.alloc(4)), message("K", Buffe
 
 describe("a client of a server", () => {
   it.effect("says in one sentence that nobody, or nobody who speaks PostgreSQL, is there", () =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const free = yield* Effect.scoped(listen(() => {}))
       const http = yield* listen((socket) => socket.once("data", () => socket.end("HTTP/1.1 400 Bad Request\r\n\r\n")))
       const closing = yield* listen((socket) => socket.destroy())
       const of = (host: string) => refusal(`postgres://ada:${password}@${host}/db`)
       const refused = `connect ECONNREFUSED 127.0.0.1:${free}`
       assert.strictEqual(yield* of(`127.0.0.1:${free}`), unreachable(`127.0.0.1:${free}/db`, refused))
-      assert.match(yield* of(`localhost:${free}`), new RegExp(`at localhost:${free}/db cannot be reached \\(connect ECONNREFUSED [^)]+\\)`))
-      assert.strictEqual(yield* of(`127.0.0.1:${http}`), unreachable(`127.0.0.1:${http}/db`, "what answers there is not PostgreSQL"))
-      assert.match(yield* of(`127.0.0.1:${closing}`), /cannot be reached \((Connection closed unexpectedly|read ECONNRESET)\)/)
-    }))
+      assert.match(
+        yield* of(`localhost:${free}`),
+        new RegExp(`at localhost:${free}/db cannot be reached \\(connect ECONNREFUSED [^)]+\\)`)
+      )
+      assert.strictEqual(
+        yield* of(`127.0.0.1:${http}`),
+        unreachable(`127.0.0.1:${http}/db`, "what answers there is not PostgreSQL")
+      )
+      assert.match(
+        yield* of(`127.0.0.1:${closing}`),
+        /cannot be reached \((Connection closed unexpectedly|read ECONNRESET)\)/
+      )
+    })
+  )
 
   it.effect.each([
     ["before it greets", undefined],
     ["after it greeted", welcome]
   ])("gives up after 5 seconds on a server that says nothing %s", ([, greeting]) =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const asked = yield* Deferred.make<void>()
       let greeted: Socket | undefined
       const port = yield* listen((socket) => {
@@ -98,7 +111,8 @@ describe("a client of a server", () => {
       yield* TestClock.withLive(Deferred.await(asked))
       yield* TestClock.adjust("5 seconds")
       assert.strictEqual(yield* Fiber.join(refused), unreachable(`127.0.0.1:${port}/db`, "Connection timed out"))
-    }))
+    })
+  )
 
   it.effect.each([
     `ada:${password}@127.0.0.1/db`,
@@ -111,9 +125,10 @@ describe("a client of a server", () => {
     `postgres://ada:${password}@127.0.0.1:1/db?sslmode=maybe`,
     `127.0.0.1 password=${password}`
   ])("does not show the password of a URL it cannot use: %s", (url) =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       assert.match(yield* refusal(url), /^The database at \S+ cannot be reached \([^\n]+\): check DATABASE_URL/)
-    }))
+    })
+  )
 
   it.effect.each([
     [{ version: 14, vector: "0.8.0" }, undefined],
@@ -123,26 +138,28 @@ describe("a client of a server", () => {
     [{ version: 17, vector: null }, "the extension pgvector is not installed on its server"],
     [{ version: 17, vector: "0.7.4" }, "its pgvector is 0.7.4, and 0.8.0 or newer is needed"]
   ] as const)("knows which servers lack something: %j", ([facts, shortcoming]) =>
-    Effect.sync(() => assert.strictEqual(Client.shortcomingOf(facts), shortcoming)))
+    Effect.sync(() => assert.strictEqual(Client.shortcomingOf(facts), shortcoming))
+  )
 })
 
 describe("DATABASE_URL", () => {
   const read = (value: string | undefined) =>
-    Client.databaseUrl.parse(ConfigProvider.fromUnknown(value === undefined ? {} : { DATABASE_URL: value }))
+    databaseUrl.parse(ConfigProvider.fromUnknown(value === undefined ? {} : { DATABASE_URL: value }))
 
   it.effect("may be absent or empty, and is secret", () =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       assert.isTrue(Option.isNone(yield* read(undefined)))
       assert.isTrue(Option.isNone(yield* read("")))
       const url = Option.getOrThrow(yield* read(`postgresql://ada:${password}@h/db`))
       assert.strictEqual(Redacted.value(url), `postgresql://ada:${password}@h/db`)
       assert.notInclude(String(url) + JSON.stringify(url), password)
-    }))
+    })
+  )
 
   it.effect.each([`mysql://ada:${password}@h/db`, `ada:${password}@h/db`, `postgres://ada:${password}@[`, password])(
     "is refused without being shown: %j",
     (value) =>
-      Effect.gen(function*() {
+      Effect.gen(function* () {
         const error = yield* Effect.flip(read(value))
         assert.include(String(error.cause), "a URL that begins with postgres:// or postgresql://")
         assert.notInclude(String(error.cause) + error.message, password)
@@ -150,11 +167,11 @@ describe("DATABASE_URL", () => {
   )
 })
 
-const serverUrl = Effect.runSync(Client.databaseUrl)
+const serverUrl = Effect.runSync(databaseUrl)
 
 describe.skipIf(Option.isNone(serverUrl))("a client of the real server", () => {
   it.live("says which database or user is not there, and connects where there are both", () =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const url = new URL(Redacted.value(Option.getOrThrow(serverUrl)))
       yield* connect(url.href)
       const address = `${url.hostname}:${url.port || "5432"}`
@@ -162,9 +179,10 @@ describe.skipIf(Option.isNone(serverUrl))("a client of the real server", () => {
       url.pathname = "/devops_mcp_no_such_database"
       assert.strictEqual(
         yield* refusal(url.href),
-        unreachable(`${address}/devops_mcp_no_such_database`, "database \"devops_mcp_no_such_database\" does not exist")
+        unreachable(`${address}/devops_mcp_no_such_database`, 'database "devops_mcp_no_such_database" does not exist')
       )
       url.username = "devops_mcp_no_such_user"
       assert.include(yield* refusal(url.href), "devops_mcp_no_such_user")
-    }))
+    })
+  )
 })

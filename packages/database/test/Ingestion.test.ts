@@ -17,7 +17,10 @@ const now = at("2026-01-02T03:04:05.678Z")
 
 const newWebhook = () => ({ id: freshId(WebhookId), source: "github" as const, name: "hook", createdAt: now })
 
-const newDelivery = (webhookId: WebhookId, fields: { readonly externalId?: string; readonly payload?: Schema.Json } = {}) => ({
+const newDelivery = (
+  webhookId: WebhookId,
+  fields: { readonly externalId?: string; readonly payload?: Schema.Json } = {}
+) => ({
   id: freshId(DeliveryId),
   webhookId,
   source: "github" as const,
@@ -41,7 +44,7 @@ const newEvent = (fields: Partial<Event> = {}): Event => ({
   ...fields
 })
 
-const withWebhook = Effect.gen(function*() {
+const withWebhook = Effect.gen(function* () {
   const webhooks = yield* WebhookRepository
   const tenant = yield* freshTenant
   const webhook = yield* webhooks.create(tenant, newWebhook(), Redacted.make("hush"))
@@ -50,14 +53,16 @@ const withWebhook = Effect.gen(function*() {
 
 const partitionOf = (event: Event) =>
   Effect.map(
-    SqlClient.SqlClient.use((sql) =>
-      sql<{ readonly name: string }>`select tableoid::regclass::text as name from events where id = ${event.id}`),
+    SqlClient.SqlClient.use(
+      (sql) =>
+        sql<{ readonly name: string }>`select tableoid::regclass::text as name from events where id = ${event.id}`
+    ),
     (rows) => rows.map(({ name }) => name)
   )
 
 layer(TestLayer, { excludeTestServices: true, timeout: "60 seconds" })("ingestion", (it) => {
   it.effect("finds a webhook of any tenant by its id, with its secret", () =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const { tenant, webhook, webhooks } = yield* withWebhook
       const target = yield* webhooks.target(webhook.id)
       assert.strictEqual(target.tenantId, tenant)
@@ -67,10 +72,11 @@ layer(TestLayer, { excludeTestServices: true, timeout: "60 seconds" })("ingestio
       assert.deepStrictEqual(items, [webhook])
       const missing = yield* Effect.flip(webhooks.target(freshId(WebhookId)))
       assert.strictEqual(missing._tag, "@devops-mcp/domain/Errors/NotFound")
-    }))
+    })
+  )
 
   it.effect("accepts exactly one of many identical deliveries, and names it to all of them", () =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const { tenant, webhook, webhooks } = yield* withWebhook
       const answers = yield* Effect.forEach(
         Array.from({ length: 24 }),
@@ -85,23 +91,29 @@ layer(TestLayer, { excludeTestServices: true, timeout: "60 seconds" })("ingestio
       assert.isFalse(other.duplicate)
       const elsewhere = yield* webhooks.create(tenant, newWebhook(), Redacted.make("hush"))
       assert.isFalse((yield* webhooks.accept(tenant, newDelivery(elsewhere.id))).duplicate)
-    }))
+    })
+  )
 
-  it.effect.prop("keeps any JSON payload, but for NUL and half surrogates", {
-    payload: Schema.Union([Schema.Json, Schema.String, Schema.Null, Schema.Finite, Schema.Array(Schema.Json)])
-  }, ({ payload }) =>
-    Effect.gen(function*() {
-      const { tenant, webhook, webhooks } = yield* withWebhook
-      const { deliveryId } = yield* webhooks.accept(tenant, newDelivery(webhook.id, { payload }))
-      const stored = yield* webhooks.getDelivery(tenant, deliveryId)
-      const expected = JSON.stringify(payload).replaceAll(/\\u0000|\\ud[89a-f]../g, "\uFFFD")
-      assert.deepStrictEqual(stored.payload, JSON.parse(expected))
-    }), { arbitrary: { runs: 25 } })
+  it.effect.prop(
+    "keeps any JSON payload, but for NUL and half surrogates",
+    {
+      payload: Schema.Union([Schema.Json, Schema.String, Schema.Null, Schema.Finite, Schema.Array(Schema.Json)])
+    },
+    ({ payload }) =>
+      Effect.gen(function* () {
+        const { tenant, webhook, webhooks } = yield* withWebhook
+        const { deliveryId } = yield* webhooks.accept(tenant, newDelivery(webhook.id, { payload }))
+        const stored = yield* webhooks.getDelivery(tenant, deliveryId)
+        const expected = JSON.stringify(payload).replaceAll(/\\u0000|\\ud[89a-f]../g, "\uFFFD")
+        assert.deepStrictEqual(stored.payload, JSON.parse(expected))
+      }),
+    { arbitrary: { runs: 25 } }
+  )
 
   it.effect.each([null, true, 0, "", "text", [], [null], {}, { "\0": "a\0b" }, ["\uD800", "\uDFFF\uD800", "😀"]])(
     "keeps the payload %j",
     (payload) =>
-      Effect.gen(function*() {
+      Effect.gen(function* () {
         const { tenant, webhook, webhooks } = yield* withWebhook
         const delivery = newDelivery(webhook.id, { payload })
         yield* webhooks.accept(tenant, delivery)
@@ -111,15 +123,16 @@ layer(TestLayer, { excludeTestServices: true, timeout: "60 seconds" })("ingestio
   )
 
   it.effect("recognises a repeat whose id cannot be stored as it is", () =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const { tenant, webhook, webhooks } = yield* withWebhook
       const first = yield* webhooks.accept(tenant, newDelivery(webhook.id, { externalId: "a\0\uD800" }))
       const second = yield* webhooks.accept(tenant, newDelivery(webhook.id, { externalId: "a\0\uD800" }))
       assert.deepStrictEqual(second, { deliveryId: first.deliveryId, duplicate: true })
-    }))
+    })
+  )
 
   it.effect("forgets a webhook's deliveries with it, and refuses new ones", () =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const { tenant, webhook, webhooks } = yield* withWebhook
       const delivery = newDelivery(webhook.id)
       yield* webhooks.accept(tenant, delivery)
@@ -127,13 +140,17 @@ layer(TestLayer, { excludeTestServices: true, timeout: "60 seconds" })("ingestio
       const gone = yield* Effect.flip(webhooks.getDelivery(tenant, delivery.id))
       assert.strictEqual(gone._tag, "@devops-mcp/domain/Errors/NotFound")
       assert.strictEqual((yield* Effect.flip(webhooks.target(webhook.id)))._tag, "@devops-mcp/domain/Errors/NotFound")
-      assert.strictEqual((yield* Effect.flip(webhooks.delete(tenant, webhook.id)))._tag, "@devops-mcp/domain/Errors/NotFound")
+      assert.strictEqual(
+        (yield* Effect.flip(webhooks.delete(tenant, webhook.id)))._tag,
+        "@devops-mcp/domain/Errors/NotFound"
+      )
       const refused = yield* Effect.flip(webhooks.accept(tenant, newDelivery(webhook.id)))
       assert.isFalse(refused.retryable)
-    }))
+    })
+  )
 
   it.effect("writes an event once, and never takes back that it is processed", () =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const events = yield* EventRepository
       const tenant = yield* freshTenant
       const event = newEvent({ action: "opened", repository: "ada/engine", actor: "ada", url: "https://example.org" })
@@ -145,29 +162,38 @@ layer(TestLayer, { excludeTestServices: true, timeout: "60 seconds" })("ingestio
       const processed: Event = { ...event, status: "processed" }
       assert.deepStrictEqual(yield* events.get(tenant, event.id), processed)
       assert.deepStrictEqual((yield* events.list(tenant, { limit: 10 })).items, [processed])
-    }))
+    })
+  )
 
   it.effect("many writers of one event leave one row, processed when any of them says so", () =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const events = yield* EventRepository
       const tenant = yield* freshTenant
       const event = newEvent()
       yield* Effect.forEach(
-        Array.from({ length: 24 }, (_, index) => index === 7 ? "processed" as const : "failed" as const),
+        Array.from({ length: 24 }, (_, index) => (index === 7 ? ("processed" as const) : ("failed" as const))),
         (status) => events.upsert(tenant, { ...event, status }),
         { concurrency: "unbounded" }
       )
       const { items } = yield* events.list(tenant, { limit: 10 })
-      assert.deepStrictEqual(items.map(({ id, status }) => ({ id, status })), [{ id: event.id, status: "processed" }])
-    }))
+      assert.deepStrictEqual(
+        items.map(({ id, status }) => ({ id, status })),
+        [{ id: event.id, status: "processed" }]
+      )
+    })
+  )
 
   it.effect("filters by what happened, where and when: `since` is included, `until` is not", () =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const events = yield* EventRepository
       const tenant = yield* freshTenant
       const times = ["2026-01-01T00:00:00.000Z", "2026-01-01T00:00:00.001Z", "2026-01-01T00:00:00.002Z"].map(at)
       const [first, second, third] = yield* Effect.forEach(times, (occurredAt, index) =>
-        events.upsert(tenant, newEvent({ occurredAt, title: String(index), type: `type${index}`, repository: `a/${index}` })))
+        events.upsert(
+          tenant,
+          newEvent({ occurredAt, title: String(index), type: `type${index}`, repository: `a/${index}` })
+        )
+      )
       assert.isDefined(third)
       const titles = (filter: Omit<Parameters<typeof events.list>[1], "limit">) =>
         Effect.map(events.list(tenant, { ...filter, limit: 10 }), ({ items }) => items.map(({ title }) => title))
@@ -184,14 +210,17 @@ layer(TestLayer, { excludeTestServices: true, timeout: "60 seconds" })("ingestio
       assert.deepStrictEqual(yield* titles({ until: second.occurredAt }), ["0"])
       assert.deepStrictEqual(yield* titles({ since: first.occurredAt, until: second.occurredAt }), ["0"])
       assert.deepStrictEqual(yield* titles({ since: second.occurredAt, until: second.occurredAt }), [])
-    }))
+    })
+  )
 
   it.effect("pages through events newest first, across partitions", () =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const events = yield* EventRepository
       const tenant = yield* freshTenant
-      const made = yield* Effect.forEach(Array.from({ length: 7 }, (_, index) => index), (index) =>
-        events.upsert(tenant, newEvent({ receivedAt: DateTime.add(now, { months: index * 5 }) })))
+      const made = yield* Effect.forEach(
+        Array.from({ length: 7 }, (_, index) => index),
+        (index) => events.upsert(tenant, newEvent({ receivedAt: DateTime.add(now, { months: index * 5 }) }))
+      )
       const seen: Array<EventId> = []
       let cursor: string | null | undefined
       do {
@@ -200,10 +229,11 @@ layer(TestLayer, { excludeTestServices: true, timeout: "60 seconds" })("ingestio
         cursor = page.nextCursor
       } while (cursor !== null)
       assert.deepStrictEqual(seen, made.map(({ id }) => id).toReversed())
-    }))
+    })
+  )
 
   it.effect("keeps each event in its month, and what no month is made for in the default partition", () =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const events = yield* EventRepository
       const tenant = yield* freshTenant
       const sql = yield* SqlClient.SqlClient
@@ -216,25 +246,24 @@ layer(TestLayer, { excludeTestServices: true, timeout: "60 seconds" })("ingestio
       const nameOf = (moment: DateTime.Utc) => `events_${DateTime.formatIso(moment).slice(0, 7).replace("-", "_")}`
       const last = DateTime.add(first, { months: 5 })
       const end = DateTime.add(last, { months: 1 })
-      for (
-        const [receivedAt, partition] of [
-          [first, nameOf(first)],
-          [DateTime.subtract(first, { milliseconds: 1 }), "events_default"],
-          [last, nameOf(last)],
-          [DateTime.subtract(end, { milliseconds: 1 }), nameOf(last)],
-          [end, "events_default"],
-          [at("2200-01-01T00:00:00Z"), "events_default"]
-        ] as const
-      ) {
+      for (const [receivedAt, partition] of [
+        [first, nameOf(first)],
+        [DateTime.subtract(first, { milliseconds: 1 }), "events_default"],
+        [last, nameOf(last)],
+        [DateTime.subtract(end, { milliseconds: 1 }), nameOf(last)],
+        [end, "events_default"],
+        [at("2200-01-01T00:00:00Z"), "events_default"]
+      ] as const) {
         const event = newEvent({ receivedAt })
         yield* events.upsert(tenant, event)
         assert.deepStrictEqual(yield* partitionOf(event), [partition])
         assert.deepStrictEqual(yield* events.get(tenant, event.id), event)
       }
-    }))
+    })
+  )
 
   it.effect("keeps documents with their status", () =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const documents = yield* DocumentRepository
       const tenant = yield* freshTenant
       const document = {
@@ -255,5 +284,6 @@ layer(TestLayer, { excludeTestServices: true, timeout: "60 seconds" })("ingestio
       assert.strictEqual(missing._tag, "@devops-mcp/domain/Errors/NotFound")
       const unowned = yield* Effect.flip(documents.create(freshId(TenantId), document))
       assert.isFalse(unowned.retryable)
-    }))
+    })
+  )
 })

@@ -43,7 +43,14 @@ const makeRows = () => ({
     metadata: {},
     createdAt: now
   },
-  document: { id: freshId(DocumentId), title: "d", text: "t", metadata: {}, status: "pending" as const, createdAt: now },
+  document: {
+    id: freshId(DocumentId),
+    title: "d",
+    text: "t",
+    metadata: {},
+    status: "pending" as const,
+    createdAt: now
+  },
   webhook: { id: freshId(WebhookId), source: "github" as const, name: "w", createdAt: now },
   event: {
     id: freshId(EventId),
@@ -92,7 +99,7 @@ const deliveryOf = (rows: Rows, id: DeliveryId) => ({
   receivedAt: now
 })
 
-const fill = Effect.fnUntraced(function*(tenant: TenantId, rows: Rows) {
+const fill = Effect.fnUntraced(function* (tenant: TenantId, rows: Rows) {
   const contexts = yield* ContextRepository
   const webhooks = yield* WebhookRepository
   yield* contexts.create(tenant, rows.context)
@@ -111,7 +118,7 @@ const fill = Effect.fnUntraced(function*(tenant: TenantId, rows: Rows) {
 const page = { limit: 200 }
 
 /** Every method that takes a tenant, called by an intruder with the ids of someone else's rows. */
-const attempts = Effect.gen(function*() {
+const attempts = Effect.gen(function* () {
   const contexts = yield* ContextRepository
   const documents = yield* DocumentRepository
   const webhooks = yield* WebhookRepository
@@ -184,16 +191,17 @@ const attempts = Effect.gen(function*() {
 })
 
 /** Everything that the owner's tenant has, as the server itself sees it. */
-const snapshot = Effect.fnUntraced(function*(tenant: TenantId) {
+const snapshot = Effect.fnUntraced(function* (tenant: TenantId) {
   const sql = yield* SqlClient.SqlClient
   const tables = yield* sql<{ readonly name: string }>`
     select c.relname as name from pg_class c join pg_attribute a on a.attrelid = c.oid and a.attname = 'tenant_id'
     where c.relnamespace = 'public'::regnamespace and c.relkind in ('r', 'p') and not c.relispartition order by 1`
   return yield* Effect.forEach(tables, ({ name }) =>
-    Effect.map(
-      sql`select t::text as row from ${sql(name)} t where tenant_id = ${tenant} order by 1`,
-      (rows) => ({ name, rows })
-    ))
+    Effect.map(sql`select t::text as row from ${sql(name)} t where tenant_id = ${tenant} order by 1`, (rows) => ({
+      name,
+      rows
+    }))
+  )
 })
 
 const Choice = Schema.Struct({
@@ -203,13 +211,19 @@ const Choice = Schema.Struct({
 
 layer(TestLayer, { excludeTestServices: true, timeout: "60 seconds" })("another tenant's ids", (it) => {
   it.effect("lead no method to a row, and change nothing", () =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const { empty, missing, refused } = yield* attempts
       const [owner, intruder] = [yield* freshTenant, yield* freshTenant]
       const rows = makeRows()
       yield* fill(owner, rows)
       const before = yield* snapshot(owner)
-      assert.strictEqual(before.filter((table) => table.rows.length === 0).map(({ name }) => name).join(), "tasks")
+      assert.strictEqual(
+        before
+          .filter((table) => table.rows.length === 0)
+          .map(({ name }) => name)
+          .join(),
+        "tasks"
+      )
       for (const [name, attempt] of Object.entries(missing)) {
         const failure = yield* Effect.flip<unknown, { readonly _tag: string }, never>(attempt(intruder, rows))
         assert.strictEqual(failure._tag, "@devops-mcp/domain/Errors/NotFound", name)
@@ -223,13 +237,14 @@ layer(TestLayer, { excludeTestServices: true, timeout: "60 seconds" })("another 
         assert.strictEqual(failure._tag, "@devops-mcp/core/ports/StoreError", name)
       }
       assert.deepStrictEqual(yield* snapshot(owner), before)
-    }))
+    })
+  )
 
   it.effect.prop(
     "change nothing in whichever order they are used, for an intruder with such rows of its own",
     { choices: Schema.Array(Choice).check(Schema.isMaxLength(12)) },
     ({ choices }) =>
-      Effect.gen(function*() {
+      Effect.gen(function* () {
         const kinds = yield* attempts
         const [owner, intruder] = [yield* freshTenant, yield* freshTenant]
         const rows = makeRows()
@@ -237,9 +252,8 @@ layer(TestLayer, { excludeTestServices: true, timeout: "60 seconds" })("another 
         yield* fill(intruder, makeRows())
         const before = yield* snapshot(owner)
         for (const { kind, method } of choices) {
-          const methods: ReadonlyArray<(tenant: TenantId, rows: Rows) => Effect.Effect<unknown, unknown>> = Object.values(
-            kinds[kind]
-          )
+          const methods: ReadonlyArray<(tenant: TenantId, rows: Rows) => Effect.Effect<unknown, unknown>> =
+            Object.values(kinds[kind])
           const attempt = methods[method % methods.length]
           if (attempt !== undefined) yield* Effect.result(attempt(intruder, rows))
         }
@@ -251,7 +265,7 @@ layer(TestLayer, { excludeTestServices: true, timeout: "60 seconds" })("another 
   )
 
   it.effect("neither a claim nor a tool's name nor a key's hash of one tells the other anything but a taken hash", () =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const [owner, intruder] = [yield* freshTenant, yield* freshTenant]
       const rows = makeRows()
       yield* fill(owner, rows)
@@ -259,5 +273,6 @@ layer(TestLayer, { excludeTestServices: true, timeout: "60 seconds" })("another 
       yield* (yield* ToolRepository).create(intruder, { ...rows.tool, id: freshId(ToolId) })
       const key = { ...rows.key, id: freshId(ApiKeyId) }
       assert.isFalse(yield* (yield* ApiKeyRepository).create(intruder, key, rows.hash))
-    }))
+    })
+  )
 })

@@ -1,14 +1,14 @@
-import * as Client from "@devops-mcp/database/Client"
+import { databaseUrl } from "@devops-mcp/database/Settings"
 import * as Migrations from "@devops-mcp/database/Migrations"
 import { TestDatabase } from "@devops-mcp/testing/TestDatabase"
 import { assert, layer } from "@effect/vitest"
 import { Array, Effect, Option } from "effect"
-import { Migrator, SqlClient } from "effect/sql"
+import { type Migrator, SqlClient } from "effect/sql"
 
-const serverUrl = Effect.runSync(Client.databaseUrl)
+const serverUrl = Effect.runSync(databaseUrl)
 
 /** What there is in the schema, a line for each thing, without the order in which it was made. */
-const catalogue = Effect.gen(function*() {
+const catalogue = Effect.gen(function* () {
   const sql = yield* SqlClient.SqlClient
   const lines = yield* sql<{ readonly line: string }>`
     with mine as (
@@ -46,16 +46,15 @@ const catalogue = Effect.gen(function*() {
   return lines.map(({ line }) => line).toSorted()
 })
 
-const empty = Effect.gen(function*() {
+const empty = Effect.gen(function* () {
   const sql = yield* SqlClient.SqlClient
   yield* sql`drop schema public cascade`
   yield* sql`create schema public`
   yield* sql`grant usage on schema public to public`
 })
 
-const namesOf = Effect.map(
-  Migrations.migrations,
-  (known) => known.map(([id, name]) => `${String(id).padStart(4, "0")}_${name}`)
+const namesOf = Effect.map(Migrations.migrations, (known) =>
+  known.map(([id, name]) => `${String(id).padStart(4, "0")}_${name}`)
 )
 
 const only = (count: number) => Effect.map(Migrations.migrations, (known) => known.slice(0, count))
@@ -64,36 +63,47 @@ const migration = (id: number, name: string, body: Effect.Effect<unknown, unknow
   [id, name, Effect.succeed(body)] as const
 
 layer(TestDatabase, { excludeTestServices: true, timeout: "60 seconds" })("migrations", (it) => {
-  it.effect("make the same schema in one go and in any two steps", () =>
-    Effect.gen(function*() {
-      const names = yield* namesOf
-      yield* empty
-      assert.deepStrictEqual(yield* Migrations.migrate, names)
-      const whole = yield* catalogue
-      assert.isAbove(whole.length, 200)
-      for (const count of Array.range(1, names.length - 1)) {
+  it.effect(
+    "make the same schema in one go and in any two steps",
+    () =>
+      Effect.gen(function* () {
+        const names = yield* namesOf
         yield* empty
-        assert.deepStrictEqual(yield* Migrations.run(only(count)), names.slice(0, count))
-        assert.deepStrictEqual(yield* Migrations.migrate, names.slice(count))
-        assert.deepStrictEqual(yield* catalogue, whole)
-      }
-    }), 60_000)
+        assert.deepStrictEqual(yield* Migrations.migrate, names)
+        const whole = yield* catalogue
+        assert.isAbove(whole.length, 200)
+        for (const count of Array.range(1, names.length - 1)) {
+          yield* empty
+          assert.deepStrictEqual(yield* Migrations.run(only(count)), names.slice(0, count))
+          assert.deepStrictEqual(yield* Migrations.migrate, names.slice(count))
+          assert.deepStrictEqual(yield* catalogue, whole)
+        }
+      }),
+    60_000
+  )
 
   it.effect("run once, however often and by however many they are started", () =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const names = yield* namesOf
       yield* Migrations.migrate
       const whole = yield* catalogue
       assert.deepStrictEqual(yield* Migrations.migrate, [])
       assert.deepStrictEqual(yield* catalogue, whole)
       yield* empty
-      const runs = yield* Effect.all(Array.makeBy(4, () => Migrations.migrate), { concurrency: "unbounded" })
-      assert.deepStrictEqual(runs.toSorted((a, b) => b.length - a.length), [names, [], [], []])
+      const runs = yield* Effect.all(
+        Array.makeBy(4, () => Migrations.migrate),
+        { concurrency: "unbounded" }
+      )
+      assert.deepStrictEqual(
+        runs.toSorted((a, b) => b.length - a.length),
+        [names, [], [], []]
+      )
       assert.deepStrictEqual(yield* catalogue, whole)
-    }))
+    })
+  )
 
   it.effect("are demanded: an empty, an older and a newer schema are told apart, and a newer one is left alone", () =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const sql = yield* SqlClient.SqlClient
       const expected = (yield* namesOf).length
       const refusal = Effect.map(Effect.flip(Migrations.requireCurrent), ({ message }) => message)
@@ -111,34 +121,42 @@ layer(TestDatabase, { excludeTestServices: true, timeout: "60 seconds" })("migra
       assert.strictEqual((yield* Effect.flip(Migrations.migrate)).message, newer)
       yield* sql`delete from schema_migrations where migration_id = 9999`
       yield* Migrations.requireCurrent
-    }))
+    })
+  )
 
   // The embedded database has one user, who owns it.
-  it.effect.skipIf(Option.isNone(serverUrl))("work for an owner who is no superuser, and leave it able to take the roles", () =>
-    Effect.gen(function*() {
-      const sql = yield* SqlClient.SqlClient
-      const [server] = yield* sql<{ readonly version: number }>`select current_setting('server_version_num')::int as version`
-      // What CREATEROLE gives a creator: before 16 all of a role, since then only the right to grant it.
-      const created = sql.literal((server?.version ?? 0) < 160000 ? "with admin option" : "with admin true, set false, inherit false")
-      const attempt = Effect.gen(function*() {
-        yield* empty
-        yield* sql`create role devops_mcp_test_owner createrole`
-        yield* sql`grant devops_mcp_app, devops_mcp_system to devops_mcp_test_owner ${created}`
-        yield* sql`create extension vector`
-        yield* sql`alter schema public owner to devops_mcp_test_owner`
-        yield* sql`do $$ begin execute format('grant create on database %I to devops_mcp_test_owner', current_database()); end $$`
-        yield* sql`set local session authorization devops_mcp_test_owner`
-        yield* Migrations.migrate
-        yield* sql`select set_config('role', 'devops_mcp_app', true)`
-        yield* sql`select set_config('role', 'devops_mcp_system', true)`
-        return yield* sql<{ readonly role: string }>`select current_user::text as role`
+  it.effect.skipIf(Option.isNone(serverUrl))(
+    "work for an owner who is no superuser, and leave it able to take the roles",
+    () =>
+      Effect.gen(function* () {
+        const sql = yield* SqlClient.SqlClient
+        const [server] = yield* sql<{
+          readonly version: number
+        }>`select current_setting('server_version_num')::int as version`
+        // What CREATEROLE gives a creator: before 16 all of a role, since then only the right to grant it.
+        const created = sql.literal(
+          (server?.version ?? 0) < 160000 ? "with admin option" : "with admin true, set false, inherit false"
+        )
+        const attempt = Effect.gen(function* () {
+          yield* empty
+          yield* sql`create role devops_mcp_test_owner createrole`
+          yield* sql`grant devops_mcp_app, devops_mcp_system to devops_mcp_test_owner ${created}`
+          yield* sql`create extension vector`
+          yield* sql`alter schema public owner to devops_mcp_test_owner`
+          yield* sql`do $$ begin execute format('grant create on database %I to devops_mcp_test_owner', current_database()); end $$`
+          yield* sql`set local session authorization devops_mcp_test_owner`
+          yield* Migrations.migrate
+          yield* sql`select set_config('role', 'devops_mcp_app', true)`
+          yield* sql`select set_config('role', 'devops_mcp_system', true)`
+          return yield* sql<{ readonly role: string }>`select current_user::text as role`
+        })
+        const rolledBack = yield* Effect.flip(sql.withTransaction(Effect.flatMap(attempt, Effect.fail)))
+        assert.deepStrictEqual(rolledBack, [{ role: "devops_mcp_system" }])
       })
-      const rolledBack = yield* Effect.flip(sql.withTransaction(Effect.flatMap(attempt, Effect.fail)))
-      assert.deepStrictEqual(rolledBack, [{ role: "devops_mcp_system" }])
-    }))
+  )
 
   it.effect("leave nothing of a run that fails, and name the migration and its cause in one sentence", () =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const sql = yield* SqlClient.SqlClient
       yield* Migrations.migrate
       const before = yield* catalogue
@@ -146,15 +164,15 @@ layer(TestDatabase, { excludeTestServices: true, timeout: "60 seconds" })("migra
       const attempts: ReadonlyArray<readonly [Migrator.Loader, string]> = [
         [
           Effect.succeed([good, migration(9002, "broken", sql`create table half_done (n int)`)]),
-          "Migration \"9002_broken\" failed: relation \"half_done\" already exists"
+          'Migration "9002_broken" failed: relation "half_done" already exists'
         ],
         [
           Effect.succeed([good, migration(9002, "odd", Effect.fail(new Error("no\n\n  luck")))]),
-          "Migration \"9002_odd\" failed: no luck"
+          'Migration "9002_odd" failed: no luck'
         ],
         [
           Effect.succeed([good, [9003, "gone", Effect.die(new Error("Cannot find module"))] as const]),
-          "Could not import migration \"9003_gone\" Error: Cannot find module"
+          'Could not import migration "9003_gone" Error: Cannot find module'
         ],
         [Effect.succeed([good, good]), "Found duplicate migration id's"]
       ]
@@ -164,5 +182,6 @@ layer(TestDatabase, { excludeTestServices: true, timeout: "60 seconds" })("migra
         assert.strictEqual(failure.message, `The database's schema could not be brought up to date: ${detail}`)
         assert.deepStrictEqual(yield* catalogue, before)
       }
-    }))
+    })
+  )
 })

@@ -8,7 +8,7 @@ import { SqlClient } from "effect/sql"
 
 const TestLayer = Layer.mergeAll(RepositoriesLive, Tenancy.layer).pipe(Layer.provideMerge(TestDatabase))
 
-const addContext = Effect.fnUntraced(function*(tenantId: string) {
+const addContext = Effect.fnUntraced(function* (tenantId: string) {
   const sql = yield* SqlClient.SqlClient
   yield* sql`
     insert into contexts (id, tenant_id, name, max_tokens, metadata, created_at, updated_at)
@@ -17,30 +17,38 @@ const addContext = Effect.fnUntraced(function*(tenantId: string) {
 
 layer(TestLayer, { excludeTestServices: true, timeout: "60 seconds" })("tenancy", (it) => {
   it.effect("shows a query without a where only the tenant's own rows", () =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const sql = yield* SqlClient.SqlClient
       const tenancy = yield* Tenancy
       const [mine, theirs] = [yield* freshTenant, yield* freshTenant]
       yield* tenancy.run(mine, "test", addContext(mine))
       yield* tenancy.run(theirs, "test", addContext(theirs))
       const seen = yield* tenancy.run(mine, "test", sql<{ readonly tenantId: string }>`select tenant_id from contexts`)
-      assert.deepStrictEqual(seen.map((row) => row.tenantId), [mine])
+      assert.deepStrictEqual(
+        seen.map((row) => row.tenantId),
+        [mine]
+      )
       const changed = yield* tenancy.run(mine, "test", sql`update contexts set name = 'taken' returning id`)
       assert.strictEqual(changed.length, 1)
       const left = yield* tenancy.run(theirs, "test", sql<{ readonly name: string }>`select name from contexts`)
-      assert.deepStrictEqual(left.map((row) => row.name), ["mine"])
-    }))
+      assert.deepStrictEqual(
+        left.map((row) => row.name),
+        ["mine"]
+      )
+    })
+  )
 
   it.effect("refuses to write a row of another tenant", () =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const tenancy = yield* Tenancy
       const [mine, theirs] = [yield* freshTenant, yield* freshTenant]
       const exit = yield* Effect.exit(tenancy.run(mine, "test", addContext(theirs)))
       assert.isTrue(Exit.isFailure(exit))
-    }))
+    })
+  )
 
   it.effect("shows the application role nothing when no tenant is set", () =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const sql = yield* SqlClient.SqlClient
       const tenancy = yield* Tenancy
       const mine = yield* freshTenant
@@ -49,10 +57,11 @@ layer(TestLayer, { excludeTestServices: true, timeout: "60 seconds" })("tenancy"
         Effect.andThen(sql`set local role devops_mcp_app`, sql`select * from contexts`)
       )
       assert.deepStrictEqual(rows, [])
-    }))
+    })
+  )
 
   it.effect("leaves neither role nor tenant on the connection", () =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const sql = yield* SqlClient.SqlClient
       const tenancy = yield* Tenancy
       const mine = yield* freshTenant
@@ -68,19 +77,21 @@ layer(TestLayer, { excludeTestServices: true, timeout: "60 seconds" })("tenancy"
         { concurrency: 8 }
       )
       assert.isTrue(states.flat().every((state) => state.role === "postgres" && state.tenant === null))
-    }))
+    })
+  )
 
   it.effect("is a defect to reach from one tenant's transaction into another's", () =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const sql = yield* SqlClient.SqlClient
       const tenancy = yield* Tenancy
       const [mine, theirs] = [yield* freshTenant, yield* freshTenant]
       const exit = yield* Effect.exit(tenancy.run(mine, "test", tenancy.run(theirs, "test", sql`select 1`)))
       assert.isTrue(Exit.hasDies(exit))
-    }))
+    })
+  )
 
   it.effect("the system role reads keys and webhooks, and nothing that a tenant keeps", () =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const sql = yield* SqlClient.SqlClient
       const tenancy = yield* Tenancy
       yield* tenancy.system("test", Effect.all([sql`select * from api_keys`, sql`select * from webhooks`]))
@@ -89,10 +100,11 @@ layer(TestLayer, { excludeTestServices: true, timeout: "60 seconds" })("tenancy"
         assert.isTrue(Exit.isFailure(exit), table)
       }
       assert.isTrue(Exit.isFailure(yield* Effect.exit(tenancy.system("test", sql`delete from api_keys`))))
-    }))
+    })
+  )
 
   it.effect("every table with a tenant has row-level security enabled and forced, and a policy", () =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const sql = yield* SqlClient.SqlClient
       const tables = yield* sql<{
         readonly name: string
@@ -114,10 +126,11 @@ layer(TestLayer, { excludeTestServices: true, timeout: "60 seconds" })("tenancy"
         // A partition is only ever reached through its parent: nobody has rights on it.
         assert.isTrue(table.partition || table.policies > 0, table.name)
       }
-    }))
+    })
+  )
 
   it.effect("neither role can bypass row-level security or owns a table", () =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const sql = yield* SqlClient.SqlClient
       const roles = yield* sql<{ readonly name: string; readonly powerful: boolean; readonly owned: number }>`
         select rolname as name, (rolsuper or rolbypassrls or rolcanlogin or rolcreaterole) as powerful,
@@ -125,5 +138,6 @@ layer(TestLayer, { excludeTestServices: true, timeout: "60 seconds" })("tenancy"
         from pg_roles r where rolname in ('devops_mcp_app', 'devops_mcp_system')`
       assert.strictEqual(roles.length, 2)
       assert.isTrue(roles.every((role) => !role.powerful && role.owned === 0))
-    }))
+    })
+  )
 })

@@ -49,9 +49,12 @@ export class Forbidden extends Schema.TaggedError<Forbidden>()("@devops-mcp/doma
 }
 
 /** No credential, or one that is not valid. */
-export class Unauthenticated extends Schema.TaggedError<Unauthenticated>()("@devops-mcp/domain/Errors/Unauthenticated", {
-  detail: Schema.String
-}) {
+export class Unauthenticated extends Schema.TaggedError<Unauthenticated>()(
+  "@devops-mcp/domain/Errors/Unauthenticated",
+  {
+    detail: Schema.String
+  }
+) {
   override get message() {
     return this.detail
   }

@@ -8,7 +8,9 @@ import * as OpenAiEmbedder from "./OpenAiEmbedder.ts"
 import * as TokenCounterLive from "./TokenCounter.ts"
 
 /** Whose vectors. */
-export const embeddingProvider = Config.Literals(["local", "openai"], "EMBEDDING_PROVIDER").pipe(Config.withDefault("local"))
+export const embeddingProvider = Config.Literals(["local", "openai"], "EMBEDDING_PROVIDER").pipe(
+  Config.withDefault("local")
+)
 
 const embedder = Layer.unwrap(
   Effect.map(embeddingProvider, (provider) => (provider === "openai" ? OpenAiEmbedder.layer : LocalEmbedder.layer))

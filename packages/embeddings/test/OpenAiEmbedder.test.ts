@@ -40,7 +40,7 @@ describe("OpenAiEmbedder", () => {
       const vectors = yield* embedder.embed(Array.from({ length: 600 }, (_, n) => `text ${n}`))
       assert.lengthOf(vectors, 600)
       assert.deepStrictEqual(
-        server.requests.map(({ input }) => input.length).sort((a, b) => a - b),
+        server.requests.map(({ input }) => input.length).toSorted((a, b) => a - b),
         [88, 256, 256]
       )
       assert.isTrue(server.requests.every(({ model }) => model === "text-embedding-3-small"))

@@ -25,7 +25,7 @@ import { Conflict, InvalidInput, NotFound, StaleVersion, Unauthenticated } from 
 import { ApiKeyId, ContextId, TenantId, WebhookId } from "@devops-mcp/domain/Ids"
 import { Role } from "@devops-mcp/domain/Principal"
 import type { Webhook } from "@devops-mcp/domain/Webhook"
-import { NodeCrypto } from "@effect/platform-node"
+import * as NodeCrypto from "@effect/platform-node/NodeCrypto"
 import { Context, DateTime, Effect, Layer, Redacted, Schema } from "effect"
 
 export const tenantId = TenantId.make("01980000-0000-7000-8000-000000000001")

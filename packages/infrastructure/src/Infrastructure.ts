@@ -3,13 +3,14 @@ import { WebhookAdaptersLive } from "@devops-mcp/adapters/WebhookAdapters"
 import { CacheLive } from "@devops-mcp/cache/CacheLive"
 import { CoreLive } from "@devops-mcp/core/Core"
 import { Cache } from "@devops-mcp/core/ports/Cache"
-import { databaseUrl } from "@devops-mcp/database/Client"
+import { databaseUrl } from "@devops-mcp/database/Settings"
 import { DatabaseLive, type DatabaseOptions } from "@devops-mcp/database/Database"
 import { EmbeddingsLive } from "@devops-mcp/embeddings/EmbeddingsLive"
 import { Health } from "@devops-mcp/observability/Health"
 import { PostgresJobQueue } from "@devops-mcp/queue/PostgresJobQueue"
 import { StorageLive } from "@devops-mcp/storage/StorageLive"
-import { NodeCrypto, NodeServices } from "@effect/platform-node"
+import * as NodeCrypto from "@effect/platform-node/NodeCrypto"
+import * as NodeServices from "@effect/platform-node/NodeServices"
 import { Effect, Layer, Option } from "effect"
 import { queueDriver, SettingsLive } from "./Settings.ts"
 
@@ -19,33 +20,39 @@ export interface InfrastructureOptions extends DatabaseOptions {
 }
 
 /** An embedded database has one process at a time, so what an earlier one held is free. */
-const JobQueueLive = Layer.unwrap(Effect.gen(function*() {
-  yield* queueDriver
-  return PostgresJobQueue({ exclusive: Option.isNone(yield* databaseUrl) })
-}))
+const JobQueueLive = Layer.unwrap(
+  Effect.gen(function* () {
+    yield* queueDriver
+    return PostgresJobQueue({ exclusive: Option.isNone(yield* databaseUrl) })
+  })
+)
 
 /** Without the cache everything still works, with less: what replicas share, they no longer do. */
-const CacheHealthLive = Layer.effectDiscard(Effect.gen(function*() {
-  const cache = yield* Cache
-  const health = yield* Health
-  yield* health.register({
-    name: "cache",
-    required: false,
-    check: Effect.mapError(cache.get("health"), () => ({ message: "The cache does not answer" }))
+const CacheHealthLive = Layer.effectDiscard(
+  Effect.gen(function* () {
+    const cache = yield* Cache
+    const health = yield* Health
+    yield* health.register({
+      name: "cache",
+      required: false,
+      check: Effect.mapError(cache.get("health"), () => ({ message: "The cache does not answer" }))
+    })
   })
-}))
+)
 
 /** Every use-case on its real ports: what each of the programs is built on. */
 export const InfrastructureLive = ({ gitRoots, ...database }: InfrastructureOptions) =>
   Layer.merge(CoreLive, CacheHealthLive).pipe(
-    Layer.provideMerge(Layer.mergeAll(
-      JobQueueLive,
-      CacheLive,
-      EmbeddingsLive,
-      StorageLive,
-      ToolAdapters.layerWith({ gitRoots }),
-      WebhookAdaptersLive
-    )),
+    Layer.provideMerge(
+      Layer.mergeAll(
+        JobQueueLive,
+        CacheLive,
+        EmbeddingsLive,
+        StorageLive,
+        ToolAdapters.layerWith({ gitRoots }),
+        WebhookAdaptersLive
+      )
+    ),
     Layer.provideMerge(DatabaseLive(database)),
     Layer.provideMerge(Layer.mergeAll(Health.layer, NodeCrypto.layer, NodeServices.layer)),
     Layer.provideMerge(SettingsLive)

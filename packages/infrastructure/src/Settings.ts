@@ -1,5 +1,5 @@
 import { redisUrl } from "@devops-mcp/cache/RedisConnection"
-import { databaseUrl, home } from "@devops-mcp/database/Client"
+import { databaseUrl, home } from "@devops-mcp/database/Settings"
 import { embeddingProvider } from "@devops-mcp/embeddings/EmbeddingsLive"
 import { storageSettings } from "@devops-mcp/storage/StorageLive"
 import { ApiKeySecret } from "@devops-mcp/core/access/ApiKeySecret"
@@ -55,19 +55,21 @@ export const bootstrapKey = Config.option(
 )
 
 /** Reads every setting, so that a wrong one is reported before anything is opened. */
-export const checkSettings = Effect.asVoid(Effect.all([
-  listenAddress,
-  maxBodyBytes,
-  corsOrigins,
-  publicUrl,
-  workerConcurrency,
-  queueDriver,
-  bootstrapKey,
-  home,
-  databaseUrl,
-  Config.option(redisUrl),
-  embeddingProvider,
-  storageSettings
-]))
+export const checkSettings = Effect.asVoid(
+  Effect.all([
+    listenAddress,
+    maxBodyBytes,
+    corsOrigins,
+    publicUrl,
+    workerConcurrency,
+    queueDriver,
+    bootstrapKey,
+    home,
+    databaseUrl,
+    Config.option(redisUrl),
+    embeddingProvider,
+    storageSettings
+  ])
+)
 
 export const SettingsLive = Layer.effectDiscard(checkSettings)

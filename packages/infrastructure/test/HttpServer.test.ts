@@ -1,6 +1,6 @@
 import { ListenError, serve } from "@devops-mcp/infrastructure/HttpServer"
 import { drainTimeout } from "@devops-mcp/resilience/Policies"
-import { NodeCrypto } from "@effect/platform-node"
+import * as NodeCrypto from "@effect/platform-node/NodeCrypto"
 import { assert, describe, it, layer } from "@effect/vitest"
 import {
   ConfigProvider,

@@ -36,7 +36,7 @@ const challenge = (detail: string) => ({
 
 const missing = "Send an API key as `Authorization: Bearer TOKEN` or `X-API-Key: TOKEN`"
 
-const authenticate = Effect.fnUntraced(function*(
+const authenticate = Effect.fnUntraced(function* (
   authentication: Authentication["Service"],
   headers: Readonly<Record<string, string | undefined>>
 ) {
@@ -71,67 +71,81 @@ const fromWeb = (response: Response): Effect.Effect<HttpServerResponse.HttpServe
   if (response.body === null || contentType?.startsWith("text/event-stream")) {
     return Effect.succeed(HttpServerResponse.fromWeb(response))
   }
-  return Effect.map(Effect.promise(() => response.text()), (body) =>
-    HttpServerResponse.text(body, {
-      status: response.status,
-      headers: Object.fromEntries(response.headers),
-      contentType: contentType ?? "application/json"
-    }))
+  return Effect.map(
+    Effect.promise(() => response.text()),
+    (body) =>
+      HttpServerResponse.text(body, {
+        status: response.status,
+        headers: Object.fromEntries(response.headers),
+        contentType: contentType ?? "application/json"
+      })
+  )
 }
 
 /**
  * `/mcp`: Streamable HTTP, the 2026-07-28 revision and the older ones that the SDK serves without sessions. Checks come
  * in the order host and origin, credential, method, size; only then does the SDK see the request.
  */
-export const McpRoutes = HttpRouter.use(Effect.fnUntraced(function*(router) {
-  const registry = yield* ToolRegistry
-  const authentication = yield* Authentication
-  const rules = yield* guardConfig
-  const bodyLimit = yield* maxBodyBytes
+export const McpRoutes = HttpRouter.use(
+  Effect.fnUntraced(function* (router) {
+    const registry = yield* ToolRegistry
+    const authentication = yield* Authentication
+    const rules = yield* guardConfig
+    const bodyLimit = yield* maxBodyBytes
 
-  const handler = yield* Effect.acquireRelease(
-    Effect.map(Effect.context<never>(), (context) =>
-      createMcpHandler(({ authInfo }) => {
-        const caller = authInfo?.extra?.["caller"]
-        if (!(caller instanceof Caller)) throw new Error("An MCP request came without its caller")
-        return makeSdkServer(registry, caller)
-      }, { onerror: sdkReporter(context) })),
-    (handler) => Effect.promise(() => handler.close())
-  )
-
-  const serve = Effect.fnUntraced(function*(request: HttpServerRequest.HttpServerRequest) {
-    const refusal = refusalOf(request.headers, rules)
-    if (refusal !== undefined) return yield* refuse(403, refusal)
-    const principal = yield* authenticate(authentication, request.headers)
-    const url = yield* Effect.fromOption(HttpServerRequest.toURL(request)).pipe(
-      Effect.mapError(() => refuse(400, "The address is not valid"))
+    const handler = yield* Effect.acquireRelease(
+      Effect.map(Effect.context<never>(), (context) =>
+        createMcpHandler(
+          ({ authInfo }) => {
+            const caller = authInfo?.extra?.["caller"]
+            if (!(caller instanceof Caller)) throw new Error("An MCP request came without its caller")
+            return makeSdkServer(registry, caller)
+          },
+          { onerror: sdkReporter(context) }
+        )
+      ),
+      (handler) => Effect.promise(() => handler.close())
     )
-    if (request.method !== "POST") return yield* refuse(405, "There are no sessions and streams here", { allow: "POST" })
-    // Without a parsed body the SDK answers with its parse error.
-    const body = yield* readBody(request, bodyLimit)
-    if (isNestedDeeper(body, deepestNesting)) {
-      return yield* refuse(400, `The body is nested deeper than ${deepestNesting} levels`)
-    }
-    const parsedBody = Result.getOrUndefined(parseJson(body))
-    const caller = new Caller({
-      principal: Effect.succeed(principal),
-      requestId: Effect.succeed(yield* RequestId),
-      context: yield* Effect.context<never>()
-    })
-    const response = yield* Effect.promise((signal) =>
-      handler.fetch(new Request(url, { method: "POST", headers: request.headers, signal }), {
-        parsedBody,
-        // The SDK gets no credential, so it cannot pass one on.
-        authInfo: { token: "", clientId: principal.apiKeyId, scopes: [...principal.scopes], extra: { caller } }
+
+    const serve = Effect.fnUntraced(function* (request: HttpServerRequest.HttpServerRequest) {
+      const refusal = refusalOf(request.headers, rules)
+      if (refusal !== undefined) return yield* refuse(403, refusal)
+      const principal = yield* authenticate(authentication, request.headers)
+      const url = yield* Effect.fromOption(HttpServerRequest.toURL(request)).pipe(
+        Effect.mapError(() => refuse(400, "The address is not valid"))
+      )
+      if (request.method !== "POST")
+        return yield* refuse(405, "There are no sessions and streams here", { allow: "POST" })
+      // Without a parsed body the SDK answers with its parse error.
+      const body = yield* readBody(request, bodyLimit)
+      if (isNestedDeeper(body, deepestNesting)) {
+        return yield* refuse(400, `The body is nested deeper than ${deepestNesting} levels`)
+      }
+      const parsedBody = Result.getOrUndefined(parseJson(body))
+      const caller = new Caller({
+        principal: Effect.succeed(principal),
+        requestId: Effect.succeed(yield* RequestId),
+        context: yield* Effect.context<never>()
       })
-    )
-    return yield* fromWeb(response)
-  })
+      const response = yield* Effect.promise((signal) =>
+        handler.fetch(new Request(url, { method: "POST", headers: request.headers, signal }), {
+          parsedBody,
+          // The SDK gets no credential, so it cannot pass one on.
+          authInfo: { token: "", clientId: principal.apiKeyId, scopes: [...principal.scopes], extra: { caller } }
+        })
+      )
+      return yield* fromWeb(response)
+    })
 
-  yield* router.add("*", "/mcp", (request) =>
-    Effect.catchTag(serve(request), "@devops-mcp/mcp-server/McpRoutes/Refusal", ({ detail, headers, status }) =>
-      Effect.succeed(HttpServerResponse.jsonUnsafe(
-        { jsonrpc: "2.0", error: { code: -32000, message: detail } },
-        { status, headers }
-      ))))
-}))
+    yield* router.add("*", "/mcp", (request) =>
+      Effect.catchTag(serve(request), "@devops-mcp/mcp-server/McpRoutes/Refusal", ({ detail, headers, status }) =>
+        Effect.succeed(
+          HttpServerResponse.jsonUnsafe(
+            { jsonrpc: "2.0", error: { code: -32000, message: detail } },
+            { status, headers }
+          )
+        )
+      )
+    )
+  })
+)

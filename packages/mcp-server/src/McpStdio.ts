@@ -1,29 +1,15 @@
 import { Authentication } from "@devops-mcp/core/access/Authentication"
 import { serveStdio } from "@modelcontextprotocol/server/stdio"
-import { Config, Deferred, Effect, Option, References, Schema } from "effect"
+import { Deferred, Effect, References } from "effect"
 import { SecureRandom } from "effect/crypto"
 import { Caller } from "./edge/Caller.ts"
 import { makeSdkServer, sdkReporter } from "./edge/SdkServer.ts"
 import { closedSignal, makeStdioTransport, type StdioStreams } from "./edge/StdioStreams.ts"
 import { ToolRegistry } from "./registry/ToolRegistry.ts"
-
-/** Standard input carries no credential, so the environment has to. */
-export class MissingApiKey extends Schema.TaggedError<MissingApiKey>()(
-  "@devops-mcp/mcp-server/McpStdio/MissingApiKey",
-  {}
-) {
-  override get message() {
-    return "MCP over standard input needs an API key in DEVOPS_MCP_API_KEY"
-  }
-}
-
-/** The key of whoever started this process. */
-export const stdioApiKey = Config.option(Config.Redacted("DEVOPS_MCP_API_KEY")).pipe(
-  Effect.flatMap(Option.match({ onNone: () => Effect.fail(new MissingApiKey()), onSome: Effect.succeed }))
-)
+import { stdioApiKey } from "./StdioApiKey.ts"
 
 const serve = Effect.fn("McpStdio.serve")(
-  function*(streams: StdioStreams | undefined) {
+  function* (streams: StdioStreams | undefined) {
     const registry = yield* ToolRegistry
     const authentication = yield* Authentication
     const random = yield* SecureRandom.SecureRandom

@@ -59,7 +59,7 @@ const parseJson = Schema.decodeEffect(Schema.fromJsonString(Schema.JsonObject))
 /** A refusal before the protocol begins has no id of its own; here it answers the one request of its exchange. */
 const decodeMessage = (request: JSONRPCRequest) => (text: string) =>
   parseJson(text).pipe(
-    Effect.map((json) => "error" in json ? { ...json, id: json["id"] ?? request.id } : json),
+    Effect.map((json) => ("error" in json ? { ...json, id: json["id"] ?? request.id } : json)),
     Effect.flatMap((json) => Effect.try(() => parseJSONRPCMessage(json))),
     Effect.mapError((cause) => new NoAnswer({ cause }))
   )
@@ -73,10 +73,13 @@ const wholeText = (response: HttpClientResponse.HttpClientResponse) =>
   response.stream.pipe(
     Stream.mapError((cause) => new NoAnswer({ cause })),
     Stream.decodeText(),
-    Stream.runFoldEffect(() => "", (text: string, part) =>
-      text.length + part.length > answerLimit
-        ? Effect.fail(new NoAnswer({ cause: new Error("The answer is too long") }))
-        : Effect.succeed(text + part))
+    Stream.runFoldEffect(
+      () => "",
+      (text: string, part) =>
+        text.length + part.length > answerLimit
+          ? Effect.fail(new NoAnswer({ cause: new Error("The answer is too long") }))
+          : Effect.succeed(text + part)
+    )
   )
 
 /** Messages of an answer: none, one, or as many as its stream brings. */
@@ -116,7 +119,7 @@ const sessionOf = (response: HttpClientResponse.HttpClientResponse, message: JSO
 }
 
 const proxy = Effect.fn("McpStdioProxy.serve")(
-  function*(target: ProxyTarget, streams: StdioStreams | undefined) {
+  function* (target: ProxyTarget, streams: StdioStreams | undefined) {
     const client = yield* HttpClient.HttpClient
     const session = yield* Ref.make<LegacySession>({})
     const permits = yield* Semaphore.make(requestsAtOnce)
@@ -128,7 +131,7 @@ const proxy = Effect.fn("McpStdioProxy.serve")(
     const send = (message: JSONRPCMessage) =>
       Effect.tryPromise({ try: () => transport.send(message), catch: (cause) => new NoAnswer({ cause }) })
 
-    const post = Effect.fnUntraced(function*(message: JSONRPCMessage) {
+    const post = Effect.fnUntraced(function* (message: JSONRPCMessage) {
       return yield* HttpClientRequest.post(`${target.baseUrl}/mcp`).pipe(
         HttpClientRequest.setHeaders(headersOf(message, yield* Ref.get(session))),
         HttpClientRequest.accept("application/json, text/event-stream"),
@@ -140,14 +143,17 @@ const proxy = Effect.fn("McpStdioProxy.serve")(
       )
     })
 
-    const exchange = Effect.fnUntraced(function*(request: JSONRPCRequest) {
+    const exchange = Effect.fnUntraced(function* (request: JSONRPCRequest) {
       const response = yield* post(request)
       const answered = yield* messagesOf(request, response).pipe(
-        Stream.runFoldEffect(() => false, Effect.fnUntraced(function*(answered: boolean, message) {
-          if (request.method === "initialize") yield* Ref.set(session, sessionOf(response, message))
-          yield* send(message)
-          return answered || isAnswerTo(request, message)
-        }))
+        Stream.runFoldEffect(
+          () => false,
+          Effect.fnUntraced(function* (answered: boolean, message) {
+            if (request.method === "initialize") yield* Ref.set(session, sessionOf(response, message))
+            yield* send(message)
+            return answered || isAnswerTo(request, message)
+          })
+        )
       )
       if (!answered) return yield* new NoAnswer({ cause: new Error(`Status ${response.status} without an answer`) })
     })

@@ -72,14 +72,17 @@ export const context: AgentContext = {
 }
 
 /** What the fakes were asked and told; signals instead of sleeps. */
-export class Observed extends Context.Service<Observed, {
-  readonly acts: Queue.Queue<Act>
-  readonly hanging: Queue.Queue<void>
-  readonly interrupted: Queue.Queue<void>
-}>()("@devops-mcp/mcp-server/test/Fakes/Observed") {
+export class Observed extends Context.Service<
+  Observed,
+  {
+    readonly acts: Queue.Queue<Act>
+    readonly hanging: Queue.Queue<void>
+    readonly interrupted: Queue.Queue<void>
+  }
+>()("@devops-mcp/mcp-server/test/Fakes/Observed") {
   static readonly layer = Layer.effect(
     Observed,
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       return {
         acts: yield* Queue.unbounded<Act>(),
         hanging: yield* Queue.unbounded<void>(),
@@ -91,37 +94,46 @@ export class Observed extends Context.Service<Observed, {
 
 const window = { items: [], tokenCount: 0, omitted: { count: 0, tokens: 0 }, strategy: "oldest_first" } as const
 
-const AgentContextsFake = Layer.unwrap(Effect.map(Observed, ({ hanging, interrupted }) =>
-  Layer.mock(AgentContexts, {
-    create: (_, input) => Effect.succeed({ ...context, ...input }),
-    window: (_, id) => {
-      if (id === missingContext) return Effect.fail(new NotFound({ resource: "context", id }))
-      if (id === brokenContext) return Effect.die(new Error("the database password is hunter2"))
-      if (id === hangingContext) {
-        return Queue.offer(hanging, undefined).pipe(
-          Effect.andThen(Effect.never),
-          Effect.onInterrupt(() => Queue.offer(interrupted, undefined))
+const AgentContextsFake = Layer.unwrap(
+  Effect.map(Observed, ({ hanging, interrupted }) =>
+    Layer.mock(AgentContexts, {
+      create: (_, input) => Effect.succeed({ ...context, ...input }),
+      window: (_, id) => {
+        if (id === missingContext) return Effect.fail(new NotFound({ resource: "context", id }))
+        if (id === brokenContext) return Effect.die(new Error("the database password is hunter2"))
+        if (id === hangingContext) {
+          return Queue.offer(hanging, undefined).pipe(
+            Effect.andThen(Effect.never),
+            Effect.onInterrupt(() => Queue.offer(interrupted, undefined))
+          )
+        }
+        const text = "word ".repeat(100_000)
+        return Effect.succeed(
+          id !== hugeContext
+            ? window
+            : {
+                ...window,
+                items: [
+                  {
+                    id: contextItemId,
+                    seq: 1,
+                    role: "user" as const,
+                    content: text,
+                    tokens: 100_000,
+                    pinned: false,
+                    metadata: {},
+                    createdAt: epoch
+                  }
+                ]
+              }
         )
-      }
-      const text = "word ".repeat(100_000)
-      return Effect.succeed(id !== hugeContext ? window : {
-        ...window,
-        items: [{
-          id: contextItemId,
-          seq: 1,
-          role: "user" as const,
-          content: text,
-          tokens: 100_000,
-          pinned: false,
-          metadata: {},
-          createdAt: epoch
-        }]
-      })
-    },
-    compact: (_, id) => Effect.fail(new StaleVersion({ resource: "context", id })),
-    search: (_, id) =>
-      Effect.fail(new StoreError({ operation: "search", retryable: true, cause: new Error(`secret of ${id}`) }))
-  })))
+      },
+      compact: (_, id) => Effect.fail(new StaleVersion({ resource: "context", id })),
+      search: (_, id) =>
+        Effect.fail(new StoreError({ operation: "search", retryable: true, cause: new Error(`secret of ${id}`) }))
+    })
+  )
+)
 
 const KnowledgeFake = Layer.mock(Knowledge, {
   addDocument: (_, input) =>
@@ -176,17 +188,19 @@ const tool = (name: string): Tool => ({
 
 const configured = ["zulu", "a_b", "my-git"]
 
-const ToolsFake = Tools.layer.pipe(Layer.provide([
-  Layer.mock(ToolRepository, {
-    get: (_, name) =>
-      configured.includes(name)
-        ? Effect.succeed(tool(name))
-        : Effect.fail(new NotFound({ resource: "tool", id: name })),
-    list: () => Effect.succeed({ items: configured.map(tool), nextCursor: null })
-  }),
-  Layer.succeed(ToolAdapters, new Map([["fake", adapter]])),
-  SecureRandom.layerWebCrypto
-]))
+const ToolsFake = Tools.layer.pipe(
+  Layer.provide([
+    Layer.mock(ToolRepository, {
+      get: (_, name) =>
+        configured.includes(name)
+          ? Effect.succeed(tool(name))
+          : Effect.fail(new NotFound({ resource: "tool", id: name })),
+      list: () => Effect.succeed({ items: configured.map(tool), nextCursor: null })
+    }),
+    Layer.succeed(ToolAdapters, new Map([["fake", adapter]])),
+    SecureRandom.layerWebCrypto
+  ])
+)
 
 const AuditFake = Layer.effect(
   Audit,

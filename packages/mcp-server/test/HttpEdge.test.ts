@@ -8,7 +8,7 @@ import { Address, bodyLimit, TestServer } from "./TestServer.ts"
 
 const list = { jsonrpc: "2.0", id: 1, method: "tools/list", params: {} }
 
-const post = Effect.fnUntraced(function*(headers: Record<string, string>, body: unknown = list) {
+const post = Effect.fnUntraced(function* (headers: Record<string, string>, body: unknown = list) {
   const { url } = yield* Address
   const request = HttpClientRequest.post(url).pipe(
     HttpClientRequest.setHeaders({ accept: "application/json, text/event-stream", ...headers }),
@@ -29,44 +29,49 @@ const statusFor = (host: string) =>
         resume(Effect.succeed(response.statusCode))
       })
       request.end()
-    }))
+    })
+  )
 
 layer(TestServer, { excludeTestServices: true })("the edge of /mcp", (it) => {
   it.effect("asks for a credential, and says how", () =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const none = yield* post({})
       assert.strictEqual(none.status, 401)
-      assert.include(none.headers["www-authenticate"], "Bearer realm=\"devops-mcp\", error=\"invalid_token\"")
+      assert.include(none.headers["www-authenticate"], 'Bearer realm="devops-mcp", error="invalid_token"')
       const wrong = yield* post(bearer("dmk_wrong"))
       assert.strictEqual(wrong.status, 401)
       assert.notInclude(yield* wrong.text, "dmk_wrong")
-    }))
+    })
+  )
 
   it.effect("takes the key as X-API-Key too", () =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const response = yield* post({ "x-api-key": keyOf("viewer") })
       assert.strictEqual(response.status, 200)
-    }))
+    })
+  )
 
   it.effect("is unavailable while callers cannot be looked up", () =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const response = yield* post(bearer(storeDown))
       assert.strictEqual(response.status, 503)
       assert.strictEqual(response.headers["retry-after"], "1")
-    }))
+    })
+  )
 
   it.effect("refuses bodies over the limit", () =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const response = yield* post(viewer, { ...list, params: { padding: "x".repeat(bodyLimit) } })
       assert.strictEqual(response.status, 413)
-    }))
+    })
+  )
 
   it.effect("refuses what is not JSON", () =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const { url } = yield* Address
       const broken = HttpClientRequest.post(url).pipe(
         HttpClientRequest.setHeaders({ ...viewer, accept: "application/json, text/event-stream" }),
-        HttpClientRequest.bodyText("{\"jsonrpc\":", "application/json")
+        HttpClientRequest.bodyText('{"jsonrpc":', "application/json")
       )
       const response = yield* HttpClient.execute(broken)
       assert.strictEqual(response.status, 400)
@@ -77,38 +82,40 @@ layer(TestServer, { excludeTestServices: true })("the edge of /mcp", (it) => {
       assert.include(yield* nested.text, "nested deeper")
       const text = yield* HttpClient.execute(HttpClientRequest.bodyText(broken, "hello", "text/plain"))
       assert.strictEqual(text.status, 415)
-    }))
+    })
+  )
 
   it.effect("refuses origins that are neither local nor configured", () =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const statuses = yield* Effect.forEach(
         ["http://localhost:3000", "https://console.example.com", "https://evil.example.com", "null"],
         (origin) => Effect.map(post({ ...viewer, origin }), ({ status }) => status)
       )
       assert.deepStrictEqual(statuses, [200, 200, 403, 403])
-    }))
+    })
+  )
 
   it.effect("refuses names that are not this machine's, because it listens on loopback only", () =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       assert.strictEqual(yield* statusFor("evil.example.com"), 403)
       assert.strictEqual(yield* statusFor("localhost.evil.example.com"), 403)
       assert.notStrictEqual(yield* statusFor("127.0.0.1"), 403)
-    }))
+    })
+  )
 
   it.effect("has no streams and sessions to get or delete", () =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const { url } = yield* Address
-      const statuses = yield* Effect.forEach(
-        [HttpClientRequest.get(url), HttpClientRequest.delete(url)],
-        (request) =>
-          Effect.map(HttpClient.execute(HttpClientRequest.setHeaders(request, viewer)), ({ status }) => status)
+      const statuses = yield* Effect.forEach([HttpClientRequest.get(url), HttpClientRequest.delete(url)], (request) =>
+        Effect.map(HttpClient.execute(HttpClientRequest.setHeaders(request, viewer)), ({ status }) => status)
       )
       assert.deepStrictEqual(statuses, [405, 405])
-    }))
+    })
+  )
 
   for (const client of ["SDK 2 auto", "SDK 2 pinned to 2026-07-28"] as const) {
     it.effect(`interrupts a call that ${client} aborts, and has it on record`, () =>
-      Effect.gen(function*() {
+      Effect.gen(function* () {
         const { acts, hanging, interrupted } = yield* Observed
         const peer = yield* connectHttp(client, (yield* Address).url, keyOf("viewer"))
         const call = yield* Effect.forkChild(peer.callTool("context_get", { contextId: contexts.hangingContext }))
@@ -117,11 +124,12 @@ layer(TestServer, { excludeTestServices: true })("the edge of /mcp", (it) => {
         yield* Queue.take(interrupted)
         const { action, outcome } = yield* Queue.take(acts)
         assert.deepStrictEqual([action, outcome], ["mcp.context_get", "failed"])
-      }))
+      })
+    )
   }
 
   it.effect("interrupts a call of an older revision whose client disconnects", () =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const { hanging, interrupted } = yield* Observed
       const params = { name: "context_get", arguments: { contextId: contexts.hangingContext } }
       const call = yield* Effect.forkChild(
@@ -130,5 +138,6 @@ layer(TestServer, { excludeTestServices: true })("the edge of /mcp", (it) => {
       yield* Queue.take(hanging)
       yield* Fiber.interrupt(call)
       yield* Queue.take(interrupted)
-    }))
+    })
+  )
 })

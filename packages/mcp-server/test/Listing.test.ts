@@ -40,7 +40,10 @@ describe("pages of tools", () => {
     const [first, ...rest] = toolsOf(1)
     const now = first === undefined ? tools : [{ ...first, name: "another" }, ...rest, ...tools]
     const next = Option.getOrThrow(pageOf(now, cursor))
-    assert.deepStrictEqual(next.tools.map((tool) => tool.name), [`tool_${listPageSize}`])
+    assert.deepStrictEqual(
+      next.tools.map((tool) => tool.name),
+      [`tool_${listPageSize}`]
+    )
   })
 
   it("do not exist for a cursor that is not of this list", () => {

@@ -10,12 +10,12 @@ const names = (tools: ReadonlyArray<{ readonly name: string }>) => tools.map((to
 layer(TestServer, { excludeTestServices: true })("/mcp over HTTP", (it) => {
   for (const client of mcpClients) {
     describe(client, () => {
-      const connect = Effect.fnUntraced(function*(key: string) {
+      const connect = Effect.fnUntraced(function* (key: string) {
         return yield* connectHttp(client, (yield* Address).url, key)
       })
 
       it.effect("lists what the caller may use and calls a tool that reads", () =>
-        Effect.gen(function*() {
+        Effect.gen(function* () {
           const peer = yield* connect(keyOf("viewer"))
           const listed = names(yield* peer.listTools)
           assert.include(listed, "context_get")
@@ -27,10 +27,11 @@ layer(TestServer, { excludeTestServices: true })("/mcp over HTTP", (it) => {
           assert.deepStrictEqual(decodeJson(result.content[0]?.text ?? ""), result.structuredContent)
           const logged = yield* peer.callTool("my-git_log", { ref: "main" })
           assert.deepStrictEqual(logged.structuredContent, { config: "my-git", ref: "main" })
-        }))
+        })
+      )
 
       it.effect("answers wrong arguments, failures and refusals as results", () =>
-        Effect.gen(function*() {
+        Effect.gen(function* () {
           const peer = yield* connect(keyOf("viewer"))
           // With the list, the client holds structured content against the output schemas.
           yield* peer.listTools
@@ -39,32 +40,36 @@ layer(TestServer, { excludeTestServices: true })("/mcp over HTTP", (it) => {
           assert.include(invalid.content[0]?.text, "/contextId: Expected a UUID")
           const missing = yield* peer.callTool("context_get", { contextId: contexts.missingContext })
           assert.isTrue(missing.isError)
-          assert.include(missing.content[1]?.text, "\"code\":\"not_found\"")
+          assert.include(missing.content[1]?.text, '"code":"not_found"')
           const refused = yield* peer.callTool("context_create", { name: "mine" })
           assert.isTrue(refused.isError)
           assert.include(refused.content[0]?.text, "contexts:write")
-        }))
+        })
+      )
 
       it.effect("calls a tool that writes when the caller may", () =>
-        Effect.gen(function*() {
+        Effect.gen(function* () {
           const peer = yield* connect(keyOf("agent"))
           const result = yield* peer.callTool("context_create", { name: "mine" })
           assert.strictEqual(result.structuredContent?.["name"], "mine")
           assert.strictEqual(result.structuredContent?.["id"], context.id)
-        }))
+        })
+      )
 
       it.effect("answers an unknown tool with -32602", () =>
-        Effect.gen(function*() {
+        Effect.gen(function* () {
           const peer = yield* connect(keyOf("viewer"))
           const error = yield* Effect.flip(peer.callTool("nothing_here", {}))
           assert.strictEqual(error.code, -32602)
-        }))
+        })
+      )
 
       it.effect("refuses a wrong key", () =>
-        Effect.gen(function*() {
+        Effect.gen(function* () {
           const error = yield* Effect.flip(connect("dmk_wrong"))
           assert.match(error.message, /401|unauthorized|API key is not valid/i)
-        }))
+        })
+      )
     })
   }
 })

@@ -15,16 +15,13 @@ type Pipes = ReturnType<typeof pipes>
 const environment = (variables: Record<string, string>) => ConfigProvider.layer(ConfigProvider.fromUnknown(variables))
 
 const direct = (streams: Pipes) =>
-  serveMcpStdio(streams).pipe(
-    Effect.provide(environment({ DEVOPS_MCP_API_KEY: keyOf("agent") }))
-  )
+  serveMcpStdio(streams).pipe(Effect.provide(environment({ DEVOPS_MCP_API_KEY: keyOf("agent") })))
 
 const proxied = (streams: Pipes) =>
-  Effect.flatMap(Address, ({ baseUrl }) =>
-    proxyMcpStdio({ baseUrl, apiKey: Redacted.make(keyOf("agent")) }, streams))
+  Effect.flatMap(Address, ({ baseUrl }) => proxyMcpStdio({ baseUrl, apiKey: Redacted.make(keyOf("agent")) }, streams))
 
 /** What a client sees, whichever way its lines take. */
-const behaves = Effect.fnUntraced(function*(peer: McpPeer) {
+const behaves = Effect.fnUntraced(function* (peer: McpPeer) {
   const listed = (yield* peer.listTools).map((tool) => tool.name)
   assert.include(listed, "context_create")
   assert.notInclude(listed, "zulu_drop")
@@ -47,7 +44,7 @@ const suite = <E, R>(
   services: Layer.Layer<R | Observed>
 ) =>
   layer(services, { excludeTestServices: true })(name, (it) => {
-    const connect = Effect.fnUntraced(function*(client: McpClientName) {
+    const connect = Effect.fnUntraced(function* (client: McpClientName) {
       const streams = pipes()
       const served = yield* Effect.forkScoped(serve(streams))
       return { streams, served, peer: yield* connectStdio(client, streams) }
@@ -57,7 +54,7 @@ const suite = <E, R>(
       it.effect(`serves ${client}`, () => Effect.flatMap(connect(client), ({ peer }) => behaves(peer)))
 
       it.effect(`stops a call that ${client} cancels`, () =>
-        Effect.gen(function*() {
+        Effect.gen(function* () {
           const { hanging, interrupted } = yield* Observed
           const { peer } = yield* connect(client)
           const call = yield* Effect.forkChild(peer.callTool("context_get", { contextId: contexts.hangingContext }))
@@ -66,11 +63,12 @@ const suite = <E, R>(
           yield* Queue.take(interrupted)
           const after = yield* peer.callTool("context_get", { contextId })
           assert.strictEqual(after.structuredContent?.["tokenCount"], 0)
-        }))
+        })
+      )
     }
 
     it.effect("ends, and stops what it does, when the client closes its end", () =>
-      Effect.gen(function*() {
+      Effect.gen(function* () {
         const { hanging, interrupted } = yield* Observed
         const { peer, served, streams } = yield* connect("SDK 1")
         yield* Effect.forkChild(peer.callTool("context_get", { contextId: contexts.hangingContext }))
@@ -78,14 +76,16 @@ const suite = <E, R>(
         streams.stdin.end()
         yield* Queue.take(interrupted)
         yield* Fiber.join(served)
-      }))
+      })
+    )
 
     it.effect("disconnects a client whose message is too long", () =>
-      Effect.gen(function*() {
+      Effect.gen(function* () {
         const { served, streams } = yield* connect("SDK 1")
         streams.stdin.write("x".repeat(maxMessageBytes + 1))
         yield* Fiber.join(served)
-      }))
+      })
+    )
   })
 
 suite("MCP over standard input and output", direct, RegistryFake)
@@ -93,35 +93,39 @@ suite("the proxy from standard input and output to a running instance", proxied,
 
 describe("a proxy without its instance", () => {
   it.live("answers with an error", () =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const streams = pipes()
       // Port 9 discards; nothing listens there.
       const target = { baseUrl: "http://localhost:9", apiKey: Redacted.make(keyOf("agent")) }
       yield* Effect.forkScoped(proxyMcpStdio(target, streams))
       const error = yield* Effect.flip(connectStdio("SDK 1", streams))
       assert.include(error.message, "http://localhost:9 did not answer")
-    }).pipe(Effect.provide(FetchHttpClient.layer)))
+    }).pipe(Effect.provide(FetchHttpClient.layer))
+  )
 
   it.live("hands on a refusal of the key", () =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const streams = pipes()
       const { baseUrl } = yield* Address
       yield* Effect.forkScoped(proxyMcpStdio({ baseUrl, apiKey: Redacted.make("dmk_wrong") }, streams))
       const error = yield* Effect.flip(connectStdio("SDK 1", streams))
       assert.include(error.message, "The API key is not valid")
-    }).pipe(Effect.provide(TestServer)))
+    }).pipe(Effect.provide(TestServer))
+  )
 })
 
 describe("what standard input needs", () => {
   it.live("a key", () =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const error = yield* Effect.flip(serveMcpStdio(pipes()))
       assert.include(error.message, "DEVOPS_MCP_API_KEY")
-    }).pipe(Effect.provide([RegistryFake, environment({})])))
+    }).pipe(Effect.provide([RegistryFake, environment({})]))
+  )
 
   it.live("a key that is valid", () =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const error = yield* Effect.flip(serveMcpStdio(pipes()))
       assert.strictEqual(error.message, "The API key is not valid")
-    }).pipe(Effect.provide([RegistryFake, environment({ DEVOPS_MCP_API_KEY: "dmk_wrong" })])))
+    }).pipe(Effect.provide([RegistryFake, environment({ DEVOPS_MCP_API_KEY: "dmk_wrong" })]))
+  )
 })

@@ -1,4 +1,4 @@
-import { NodeHttpServer } from "@effect/platform-node"
+import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
 import { ConfigProvider, Context, Effect, Layer } from "effect"
 import { FetchHttpClient, HttpRouter, HttpServer } from "effect/http"
 import { createServer } from "node:http"
@@ -6,10 +6,13 @@ import { McpRoutes } from "../src/McpRoutes.ts"
 import { RegistryFake } from "./Fakes.ts"
 
 /** Where the server under test listens. */
-export class Address extends Context.Service<Address, {
-  readonly baseUrl: string
-  readonly url: string
-}>()("@devops-mcp/mcp-server/test/TestServer/Address") {
+export class Address extends Context.Service<
+  Address,
+  {
+    readonly baseUrl: string
+    readonly url: string
+  }
+>()("@devops-mcp/mcp-server/test/TestServer/Address") {
   static readonly layer = Layer.effect(
     Address,
     Effect.map(HttpServer.HttpServer, ({ address }) => {
@@ -31,8 +34,12 @@ export const TestServer = Layer.merge(
   Layer.provide(NodeHttpServer.layer(createServer, { port: 0, host: "127.0.0.1", gracefulShutdownTimeout: 0 })),
   Layer.provideMerge(RegistryFake),
   Layer.provideMerge(FetchHttpClient.layer),
-  Layer.provide(ConfigProvider.layer(ConfigProvider.fromUnknown({
-    CORS_ORIGINS: "https://console.example.com, https://other.example.com",
-    MAX_BODY_BYTES: String(bodyLimit)
-  })))
+  Layer.provide(
+    ConfigProvider.layer(
+      ConfigProvider.fromUnknown({
+        CORS_ORIGINS: "https://console.example.com, https://other.example.com",
+        MAX_BODY_BYTES: String(bodyLimit)
+      })
+    )
+  )
 )

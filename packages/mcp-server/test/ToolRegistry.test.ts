@@ -20,7 +20,7 @@ const names = (role: Role) => Effect.map(list(role), (tools) => tools.map((tool)
 const call = (name: string, input: Record<string, unknown> = {}, role: Role = "operator") =>
   Effect.flatMap(ToolRegistry, (registry) => registry.call(principalOf(role), requestId, name, input))
 
-const failing = Effect.fnUntraced(function*(...request: Parameters<typeof call>) {
+const failing = Effect.fnUntraced(function* (...request: Parameters<typeof call>) {
   const outcome = yield* call(...request)
   assert.strictEqual(outcome._tag, "Error")
   return outcome._tag === "Error" ? outcome.error : { code: "", detail: "", retryable: false }
@@ -28,7 +28,7 @@ const failing = Effect.fnUntraced(function*(...request: Parameters<typeof call>)
 
 const nothing: Schema.JsonObject = {}
 
-const succeeding = Effect.fnUntraced(function*(name: string, input: Record<string, unknown>) {
+const succeeding = Effect.fnUntraced(function* (name: string, input: Record<string, unknown>) {
   const outcome = yield* call(name, input)
   assert.strictEqual(outcome._tag, "Result")
   return outcome._tag === "Result" ? outcome : { structured: nothing, text: "" }
@@ -54,17 +54,18 @@ const ownTools = [
 
 layer(RegistryFake)("the catalogue", (it) => {
   it.effect("has our own tools in their order, then the configured ones by name", () =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const all = yield* names("operator")
       assert.deepStrictEqual(all.slice(0, ownTools.length), ownTools)
       const configured = all.slice(ownTools.length)
       assert.deepStrictEqual(configured, configured.toSorted())
       assert.include(configured, "my-git_push")
       assert.deepStrictEqual(yield* names("operator"), all)
-    }))
+    })
+  )
 
   it.effect("offers each role what its scopes allow, and more to a role that includes another", () =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const viewer = yield* names("viewer")
       assert.deepStrictEqual(
         viewer.filter((name) => ownTools.includes(name)),
@@ -79,10 +80,11 @@ layer(RegistryFake)("the catalogue", (it) => {
       assert.include(operator, "zulu_drop")
       assert.includeMembers([...agent], [...viewer])
       assert.includeMembers([...operator], [...agent])
-    }))
+    })
+  )
 
   it.effect("has well-formed tools only", () =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       for (const tool of yield* list("operator")) {
         assert.match(tool.name, /^[A-Za-z0-9_.-]{1,128}$/)
         assert.isAbove(tool.title.length, 0)
@@ -91,49 +93,54 @@ layer(RegistryFake)("the catalogue", (it) => {
         assert.strictEqual(tool.inputSchema.type, "object")
         assert.strictEqual(tool.outputSchema.type, "object")
         const references = encodeJson(tool).match(/"\$ref":"[^"]*"/g) ?? []
-        assert.isTrue(references.every((reference) => reference.startsWith("\"$ref\":\"#/$defs/")))
+        assert.isTrue(references.every((reference) => reference.startsWith('"$ref":"#/$defs/')))
       }
-    }))
+    })
+  )
 
   it.effect("does not offer destructive actions as harmless", () =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const tools = yield* list("operator")
       const hints = (name: string) => tools.find((tool) => tool.name === name)?.annotations
       assert.include(hints("zulu_drop"), { readOnlyHint: false, destructiveHint: true, openWorldHint: true })
       assert.include(hints("zulu_push"), { readOnlyHint: false, destructiveHint: false })
       assert.include(hints("zulu_log"), { readOnlyHint: true, idempotentHint: true })
-    }))
+    })
+  )
 
   for (const name of ownTools) {
     it.effect(`presents ${name} as recorded`, () =>
-      Effect.gen(function*() {
+      Effect.gen(function* () {
         const tool = (yield* list("operator")).find((candidate) => candidate.name === name)
         yield* Effect.promise(() =>
           expect(`${encodePretty(tool)}\n`).toMatchFileSnapshot(`__snapshots__/tools/${name}.json`)
         )
-      }))
+      })
+    )
   }
 })
 
 layer(RegistryFake)("a call", (it) => {
   it.effect("gives the result as JSON that fits the output schema, and the same as text", () =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const { structured, text } = yield* succeeding("context_create", { name: "mine", metadata: { a: [1, null] } })
       assert.strictEqual(structured["createdAt"], "1970-01-01T00:00:00.000Z")
       assert.deepStrictEqual(structured["metadata"], { a: [1, null] })
       assert.strictEqual(text, encodeJson(structured))
-    }))
+    })
+  )
 
   it.effect("reaches a configured tool whose name contains a separator, the shortest name first", () =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const logged = yield* succeeding("my-git_log", { ref: "main" })
       assert.deepStrictEqual(logged.structured, { config: "my-git", ref: "main" })
       assert.deepStrictEqual((yield* succeeding("a_b_log", {})).structured, { config: "a_b" })
       assert.deepStrictEqual((yield* succeeding("zulu_b_log", {})).structured, { reading: "b_log" })
-    }))
+    })
+  )
 
   it.effect("names each wrong argument, and not more than a few", () =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const wrong = { contextId, items: [{ role: "robot", content: 1 }], x: 1 }
       const { code, detail } = yield* failing("context_append", wrong)
       assert.strictEqual(code, "invalid_arguments")
@@ -144,10 +151,11 @@ layer(RegistryFake)("a call", (it) => {
       const long = yield* failing("context_append", { contextId, items })
       assert.isBelow(long.detail.length, 2000)
       assert.include(long.detail, "and 995 more")
-    }))
+    })
+  )
 
   it.effect("explains typed failures, without what caused them", () =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const missing = yield* failing("context_get", { contextId: contexts.missingContext })
       assert.deepStrictEqual([missing.code, missing.retryable], ["not_found", false])
       const stale = yield* failing("context_compact", { contextId: contexts.staleContext, maxTokens: 10 })
@@ -157,12 +165,13 @@ layer(RegistryFake)("a call", (it) => {
       assert.notInclude(encodeJson(down), "secret")
       const tool = yield* failing("zulu_fail")
       assert.deepStrictEqual(tool, { code: "unavailable", detail: "The tool is away", retryable: true })
-    }))
+    })
+  )
 
   it.effect("hides what died, and gives the request id to ask about", () =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const errors: Array<unknown> = []
-      const collect = Logger.make(({ logLevel, cause }) => logLevel === "Error" ? errors.push(cause) : 0)
+      const collect = Logger.make(({ logLevel, cause }) => (logLevel === "Error" ? errors.push(cause) : 0))
       const error = yield* failing("context_get", { contextId: contexts.brokenContext }).pipe(
         Effect.provide(Logger.layer([collect]))
       )
@@ -170,46 +179,55 @@ layer(RegistryFake)("a call", (it) => {
       assert.strictEqual(errors.length, 1)
       assert.include(error.detail, requestId)
       assert.notInclude(error.detail, "hunter2")
-    }))
+    })
+  )
 
   it.effect("is refused without the scope, whatever the arguments", () =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       assert.notInclude(scopesOf("viewer"), "contexts:write")
-      const refused = [["context_create", "viewer"], ["zulu_push", "viewer"], ["zulu_drop", "agent"]] as const
+      const refused = [
+        ["context_create", "viewer"],
+        ["zulu_push", "viewer"],
+        ["zulu_drop", "agent"]
+      ] as const
       for (const [name, role] of refused) {
         assert.strictEqual((yield* failing(name, { nonsense: 1 }, role)).code, "forbidden")
       }
-    }))
+    })
+  )
 
   it.effect("of an unknown tool fails", () =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const long = `${"z".repeat(200)}_log`
       for (const name of ["nothing", "nothing_log", "_log", "zulu_", "zulu_none", long, "__proto__"]) {
         const error = yield* Effect.flip(call(name))
         assert.strictEqual(error._tag, "@devops-mcp/mcp-server/registry/ToolRegistry/UnknownTool")
       }
-    }))
+    })
+  )
 
   it.effect("that reads more than agents can use says how to ask for less", () =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const { code, detail } = yield* failing("context_get", { contextId: contexts.hugeContext })
       assert.strictEqual(code, "result_too_large")
       assert.include(detail, String(resultTokenLimit))
       assert.include(detail, "`maxTokens`")
-    }))
+    })
+  )
 
   it.effect("that changes something reports it, with long texts cut", () =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const text = "word ".repeat(resultTokenLimit + 1)
       const { structured } = yield* succeeding("document_add", { title: "long", text })
       assert.strictEqual(structured["status"], "pending")
       assert.strictEqual(structured["text"], `${text.slice(0, 100)}… (${text.length - 100} more characters)`)
-    }))
+    })
+  )
 })
 
 describe("the record of calls", () => {
   it.effect("has one act for each, with its outcome and none of its arguments", () =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const { acts } = yield* Observed
       const before = yield* measured("zulu_fail", "failed")
       const unknownBefore = yield* measured("unknown", "failed")
@@ -219,13 +237,16 @@ describe("the record of calls", () => {
       yield* call("zulu_fail", { ref: "very secret" })
       yield* Effect.flip(call("very_secret"))
       const recorded = yield* Queue.takeN(acts, 5)
-      assert.deepStrictEqual(recorded.map(({ action, outcome }) => [action, outcome]), [
-        ["mcp.context_create", "ok"],
-        ["mcp.context_create", "denied"],
-        ["mcp.context_get", "failed"],
-        ["mcp.zulu_fail", "failed"],
-        ["mcp.unknown", "failed"]
-      ])
+      assert.deepStrictEqual(
+        recorded.map(({ action, outcome }) => [action, outcome]),
+        [
+          ["mcp.context_create", "ok"],
+          ["mcp.context_create", "denied"],
+          ["mcp.context_get", "failed"],
+          ["mcp.zulu_fail", "failed"],
+          ["mcp.unknown", "failed"]
+        ]
+      )
       for (const act of recorded) {
         assert.strictEqual(act.requestId, requestId)
         assert.isAtLeast(act.durationMs, 0)
@@ -235,5 +256,6 @@ describe("the record of calls", () => {
       assert.strictEqual(yield* measured("zulu_fail", "failed"), before + 1)
       assert.strictEqual(yield* measured("unknown", "failed"), unknownBefore + 1)
       assert.strictEqual(yield* measured("very_secret", "failed"), 0)
-    }).pipe(Effect.provide(RegistryFake)))
+    }).pipe(Effect.provide(RegistryFake))
+  )
 })

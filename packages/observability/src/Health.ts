@@ -25,11 +25,14 @@ export interface HealthReport {
 const checkTimeout = Duration.seconds(2)
 
 /** Where implementations say how to tell whether they work, and where `/readyz` and `doctor` ask. */
-export class Health extends Context.Service<Health, {
-  /** Registered until the scope closes. */
-  readonly register: (check: HealthCheck) => Effect.Effect<void, never, Scope.Scope>
-  readonly report: Effect.Effect<HealthReport>
-}>()("@devops-mcp/observability/Health") {
+export class Health extends Context.Service<
+  Health,
+  {
+    /** Registered until the scope closes. */
+    readonly register: (check: HealthCheck) => Effect.Effect<void, never, Scope.Scope>
+    readonly report: Effect.Effect<HealthReport>
+  }
+>()("@devops-mcp/observability/Health") {
   static readonly layer = Layer.sync(Health, () => {
     const checks = new Set<HealthCheck>()
 

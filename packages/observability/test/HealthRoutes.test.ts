@@ -1,7 +1,7 @@
 import { Health } from "@devops-mcp/observability/Health"
 import { HealthRoutes } from "@devops-mcp/observability/HealthRoutes"
 import { webhookDeliveries } from "@devops-mcp/observability/Metrics"
-import { NodeHttpServer } from "@effect/platform-node"
+import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
 import { assert, layer } from "@effect/vitest"
 import { Effect, Layer, Metric } from "effect"
 import { HttpClient, HttpRouter } from "effect/http"

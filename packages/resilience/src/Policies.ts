@@ -62,9 +62,7 @@ export const embeddingRequestRetry = Schedule.exponential("250 millis").pipe(
   Schedule.jittered,
   Schedule.upTo({ times: 3 }),
   Schedule.setInputType<Retryable & { readonly retryAfter?: number }>(),
-  Schedule.while(
-    ({ input }) => input.retryable && (input.retryAfter ?? 0) <= Duration.toMillis(longestRetryAfter)
-  ),
+  Schedule.while(({ input }) => input.retryable && (input.retryAfter ?? 0) <= Duration.toMillis(longestRetryAfter)),
   Schedule.modifyDelay(({ duration, input }) =>
     Effect.succeed(Duration.max(duration, Duration.millis(input.retryAfter ?? 0)))
   )

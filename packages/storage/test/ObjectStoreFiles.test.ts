@@ -1,4 +1,4 @@
-import { NodeServices } from "@effect/platform-node"
+import * as NodeServices from "@effect/platform-node/NodeServices"
 import { ObjectStore } from "@devops-mcp/core/ports/ObjectStore"
 import { objectStoreConformance } from "@devops-mcp/testing/conformance/ObjectStore"
 import { assert, layer } from "@effect/vitest"

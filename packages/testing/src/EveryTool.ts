@@ -8,9 +8,9 @@ const Events = Schema.Struct({ items: Schema.Array(Id) })
  * Calls every tool of a server that has events and a git repository at `GIT_ROOTS`, as an agent would: with ids that
  * earlier answers gave. Answers the names of the tools that were called; any error result is a defect.
  */
-export const callEveryTool = Effect.fnUntraced(function*(peer: McpPeer) {
+export const callEveryTool = Effect.fnUntraced(function* (peer: McpPeer) {
   const called = new Set<string>()
-  const call = Effect.fnUntraced(function*<S extends Schema.Decoder<unknown>>(
+  const call = Effect.fnUntraced(function* <S extends Schema.Decoder<unknown>>(
     name: string,
     input: Record<string, unknown>,
     output: S
@@ -23,7 +23,10 @@ export const callEveryTool = Effect.fnUntraced(function*(peer: McpPeer) {
   const reply = Schema.JsonObject
 
   const { id: contextId } = yield* call("context_create", { name: "every tool" }, Id)
-  const items = [{ role: "user", content: "the deployment failed" }, { role: "assistant", content: "rolled back" }]
+  const items = [
+    { role: "user", content: "the deployment failed" },
+    { role: "assistant", content: "rolled back" }
+  ]
   yield* call("context_append", { contextId, items }, reply)
   yield* call("context_get", { contextId, maxTokens: 100 }, reply)
   yield* call("context_search", { contextId, query: "deployment" }, reply)

@@ -12,10 +12,11 @@ export interface GitHubDelivery {
 }
 
 /** Every payload that GitHub publishes, each with a delivery id of its own. */
-export const gitHubDeliveries: ReadonlyArray<GitHubDelivery> = Schema.decodeUnknownSync(Examples)(octokitExamples)
-  .flatMap(({ examples, name }) =>
-    examples.map((payload, index) => ({ id: `${name}-${index}`, type: name, body: JSON.stringify(payload) }))
-  )
+export const gitHubDeliveries: ReadonlyArray<GitHubDelivery> = Schema.decodeUnknownSync(Examples)(
+  octokitExamples
+).flatMap(({ examples, name }) =>
+  examples.map((payload, index) => ({ id: `${name}-${index}`, type: name, body: JSON.stringify(payload) }))
+)
 
 const decodeBody = Schema.decodeUnknownSync(
   Schema.Struct({ deliveryId: Schema.optionalKey(Schema.String), status: Schema.optionalKey(Schema.Unknown) })

@@ -72,14 +72,13 @@ const peerOf = (client: ClientV1 | ClientV2): McpPeer => ({
     ).pipe(Effect.flatMap((result) => Effect.orDie(decodeResult(result))))
 })
 
-const clientV2 = (name: keyof typeof modes) =>
-  new ClientV2(information, { versionNegotiation: { mode: modes[name] } })
+const clientV2 = (name: keyof typeof modes) => new ClientV2(information, { versionNegotiation: { mode: modes[name] } })
 
 const closing = <C extends { readonly close: () => Promise<void> }>(client: C) =>
   Effect.acquireRelease(Effect.succeed(client), (open) => Effect.promise(() => open.close()))
 
 /** Connects over Streamable HTTP with the key as a bearer token. */
-export const connectHttp = Effect.fnUntraced(function*(name: McpClientName, url: string, key: string) {
+export const connectHttp = Effect.fnUntraced(function* (name: McpClientName, url: string, key: string) {
   const options = { requestInit: { headers: { authorization: `Bearer ${key}` } } }
   if (name === "SDK 1") {
     const client = yield* closing(new ClientV1(information))
@@ -132,7 +131,7 @@ class LineTransport {
 export const connectStdio: (
   name: McpClientName,
   streams: { readonly stdin: Writable; readonly stdout: Readable }
-) => Effect.Effect<McpPeer, PeerError, Scope.Scope> = Effect.fnUntraced(function*(name, { stdin, stdout }) {
+) => Effect.Effect<McpPeer, PeerError, Scope.Scope> = Effect.fnUntraced(function* (name, { stdin, stdout }) {
   // One class for both SDKs, whose message types differ.
   const transport: object = new LineTransport(stdout, stdin)
   if (name === "SDK 1") {

@@ -22,7 +22,7 @@ export class ProgramEnded extends Schema.TaggedError<ProgramEnded>()("@devops-mc
  * Runs `devops-mcp` as its users do: another process, on an environment that holds only what is given. It is killed
  * with the scope. Waiting is on its output and its end, never on time.
  */
-export const runProgram = Effect.fnUntraced(function*(args: ReadonlyArray<string>, env: Record<string, string>) {
+export const runProgram = Effect.fnUntraced(function* (args: ReadonlyArray<string>, env: Record<string, string>) {
   const ended = yield* Deferred.make<number | NodeJS.Signals>()
   const child = yield* Effect.acquireRelease(
     Effect.sync(() =>
@@ -31,7 +31,11 @@ export const runProgram = Effect.fnUntraced(function*(args: ReadonlyArray<string
         env: { PATH: process.env["PATH"] ?? "", ...env }
       })
     ),
-    (process_) => Effect.andThen(Effect.sync(() => process_.kill("SIGKILL")), Deferred.await(ended))
+    (process_) =>
+      Effect.andThen(
+        Effect.sync(() => process_.kill("SIGKILL")),
+        Deferred.await(ended)
+      )
   )
   const output = { stdout: "", stderr: "" }
   const listeners = new Set<() => void>()
@@ -69,12 +73,16 @@ export const runProgram = Effect.fnUntraced(function*(args: ReadonlyArray<string
     line,
     /** Exit code, or the signal that ended it. */
     ended: Deferred.await(ended),
-    signal: (signal: NodeJS.Signals) => Effect.andThen(Effect.sync(() => child.kill(signal)), Deferred.await(ended))
+    signal: (signal: NodeJS.Signals) =>
+      Effect.andThen(
+        Effect.sync(() => child.kill(signal)),
+        Deferred.await(ended)
+      )
   }
 })
 
 /** A running `start` with an address to call and a key. */
-export const runStart = Effect.fnUntraced(function*(env: Record<string, string>) {
+export const runStart = Effect.fnUntraced(function* (env: Record<string, string>) {
   const program = yield* runProgram(["start"], { PORT: "0", LOG_LEVEL: "warn", ...env })
   const url = yield* program.line(/MCP +(http\S+)\/mcp\n/)
   return { ...program, url }

@@ -64,9 +64,12 @@ describe("architecture", () => {
   })
 
   it(".env.example names every variable that the programs read, and no other", () => {
-    const named = new Set([...read(".env.example").matchAll(/^#? ?([A-Z][A-Z0-9_]+)=/gm)].flatMap((match) => match[1] ?? []))
+    const named = new Set(
+      [...read(".env.example").matchAll(/^#? ?([A-Z][A-Z0-9_]+)=/gm)].flatMap((match) => match[1] ?? [])
+    )
     const used = new Set(
-      rows.flat()
+      rows
+        .flat()
         .flatMap((name) => globSync(`packages/${name}/src/**/*.ts`, { cwd: root }))
         .map(read)
         .filter((source) => /\bConfig\b/.test(source))

@@ -160,7 +160,7 @@ const make = Effect.fnUntraced(function* (configuredRoots: ReadonlyArray<string>
         }
         const entries = yield* fs.readDirectoryEntries(folder).pipe(Effect.orElseSucceed(() => []))
         const folders = entries.filter(({ name, type }) => type === "Directory" && !/^\.|^node_modules$/.test(name))
-        next.push(...folders.map((entry) => path.join(folder, entry.name)).sort())
+        next.push(...folders.map((entry) => path.join(folder, entry.name)).toSorted())
       }
       level = next
     }

@@ -1,6 +1,6 @@
 import { gitActionTimeout, gitConcurrency } from "@devops-mcp/resilience/Policies"
 import { makeEmpty } from "@devops-mcp/testing/GitRepository"
-import { NodeServices } from "@effect/platform-node"
+import * as NodeServices from "@effect/platform-node/NodeServices"
 import { expect, layer } from "@effect/vitest"
 import { ConfigProvider, Context, Effect, Fiber, FileSystem, Layer } from "effect"
 import { TestClock } from "effect/testing"

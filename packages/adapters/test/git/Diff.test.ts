@@ -1,5 +1,5 @@
 import { makeEmpty } from "@devops-mcp/testing/GitRepository"
-import { NodeServices } from "@effect/platform-node"
+import * as NodeServices from "@effect/platform-node/NodeServices"
 import { expect, layer } from "@effect/vitest"
 import { Effect, FileSystem } from "effect"
 import { layerRoots } from "../../src/git/GitAdapter.ts"

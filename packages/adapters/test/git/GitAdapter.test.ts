@@ -1,6 +1,6 @@
 import { GitRepository, layer as repositoryLayer, oddNames } from "@devops-mcp/testing/GitRepository"
 import { toolAdapterSuite } from "@devops-mcp/testing/conformance/ToolAdapter"
-import { NodeServices } from "@effect/platform-node"
+import * as NodeServices from "@effect/platform-node/NodeServices"
 import { expect, layer } from "@effect/vitest"
 import { Effect, Layer } from "effect"
 import { GitAdapter, layerRoots } from "../../src/git/GitAdapter.ts"
@@ -140,7 +140,7 @@ layer(Live, { excludeTestServices: true })("git actions, beside git itself", (it
     Effect.gen(function* () {
       const { commits } = yield* GitRepository
       const { files } = yield* call("diff", { from: commits.first, to: commits.second })
-      expect(files.map(({ path }: { path: string }) => path).sort()).toEqual([...oddNames, "logo.bin"].sort())
+      expect(files.map(({ path }: { path: string }) => path).toSorted()).toEqual([...oddNames, "logo.bin"].toSorted())
       const logo = files.find(({ path }: { path: string }) => path === "logo.bin")
       expect(logo).toEqual({ path: "logo.bin", status: "added", binary: true, additions: 0, deletions: 0 })
       for (const name of oddNames) {
@@ -191,7 +191,7 @@ layer(Live, { excludeTestServices: true })("git actions, beside git itself", (it
   it.effect("grep finds plain text in files of any name, and pages", () =>
     Effect.gen(function* () {
       const { matches } = yield* call("grep", { pattern: "needle" })
-      expect(matches.map(({ path }: { path: string }) => path).sort()).toEqual([...oddNames].sort())
+      expect(matches.map(({ path }: { path: string }) => path).toSorted()).toEqual([...oddNames].toSorted())
       expect(matches).toContainEqual({ path: oddNames[2], line: 1, text: `needle in ${oddNames[2].length}` })
       const first = yield* call("grep", { pattern: "needle", limit: 3 })
       const rest = yield* call("grep", { pattern: "needle", limit: 3, cursor: first.nextCursor })

@@ -1,5 +1,5 @@
 import { makeEmpty } from "@devops-mcp/testing/GitRepository"
-import { NodeServices } from "@effect/platform-node"
+import * as NodeServices from "@effect/platform-node/NodeServices"
 import { expect, layer } from "@effect/vitest"
 import { Array, Context, Effect, FileSystem, Layer, Result, Schema } from "effect"
 import { GitAdapter, layerRoots } from "../../src/git/GitAdapter.ts"
@@ -269,4 +269,4 @@ layer(Live, { excludeTestServices: true })("a hostile repository", (it) => {
 
 /** Every name in the folders where an injected option could write. */
 const listing = (fs: FileSystem.FileSystem, ...folders: ReadonlyArray<string>) =>
-  Effect.forEach(folders, (folder) => Effect.map(fs.readDirectory(folder), (names) => names.sort()))
+  Effect.forEach(folders, (folder) => Effect.map(fs.readDirectory(folder), (names) => names.toSorted()))

@@ -1,6 +1,6 @@
 import { ToolAdapters } from "@devops-mcp/core/ports/ToolAdapter"
 import { makeEmpty } from "@devops-mcp/testing/GitRepository"
-import { NodeServices } from "@effect/platform-node"
+import * as NodeServices from "@effect/platform-node/NodeServices"
 import { expect, layer } from "@effect/vitest"
 import { ConfigProvider, Effect, FileSystem, Layer } from "effect"
 import { GitAdapter, layerConfig, layerRoots } from "../../src/git/GitAdapter.ts"
@@ -111,7 +111,7 @@ layer(NodeServices.layer, { excludeTestServices: true })("git repositories", (it
         }
         expect((yield* call("log", { repository: "source", limit: 1 })).commits[0].sha).toBe(head)
         const remote = yield* call("branches", { repository: "shared", remote: true })
-        expect(remote.branches.map(({ name }: { name: string }) => name).sort()).toEqual(["main", "origin/main"])
+        expect(remote.branches.map(({ name }: { name: string }) => name).toSorted()).toEqual(["main", "origin/main"])
       }).pipe(over(parent))
     })
   )

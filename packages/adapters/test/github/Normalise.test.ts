@@ -70,7 +70,7 @@ describe("normalise, on the example payloads of GitHub", () => {
     const lines = all.map(
       ({ facts, index }) => `${facts.type} ${String(index).padStart(2, "0")} | ${facts.action ?? "-"} | ${facts.title}`
     )
-    await expect(`${lines.sort().join("\n")}\n`).toMatchFileSnapshot("./Normalise.titles.txt")
+    await expect(`${lines.toSorted().join("\n")}\n`).toMatchFileSnapshot("./Normalise.titles.txt")
   })
 
   it("says in full for twenty", async () => {

@@ -10,7 +10,7 @@ import { HttpClient, HttpClientRequest, HttpServer } from "effect/http"
 import { HttpApiClient } from "effect/http-api"
 import { ChildProcess, ChildProcessSpawner } from "effect/process"
 import { FirstKey, StartProgram } from "../Start.ts"
-import { localUrl } from "./Start.ts"
+import { localUrl } from "../LocalUrl.ts"
 
 /** The demo could not show what it promises. */
 class DemoFailed extends Schema.TaggedError<DemoFailed>()("@devops-mcp/cli/commands/Demo/DemoFailed", {
@@ -35,7 +35,7 @@ const payloads = Effect.promise(() => import("@octokit/webhooks-examples", { wit
 
 /** Runs a step and prints what came of it and how long it took. */
 const step = <A, E, R>(title: string, effect: Effect.Effect<A, E, R>, outcome: (value: A) => string) =>
-  Effect.gen(function*() {
+  Effect.gen(function* () {
     const startedAt = yield* Clock.currentTimeMillis
     const value = yield* effect
     const seconds = ((yield* Clock.currentTimeMillis) - startedAt) / 1000
@@ -44,7 +44,7 @@ const step = <A, E, R>(title: string, effect: Effect.Effect<A, E, R>, outcome: (
   })
 
 /** This folder when it is a repository, else a small one made for the demo. */
-const repository = Effect.fnUntraced(function*(scratch: string) {
+const repository = Effect.fnUntraced(function* (scratch: string) {
   const fs = yield* FileSystem.FileSystem
   const spawner = yield* ChildProcessSpawner.ChildProcessSpawner
   const here = process.cwd()
@@ -71,21 +71,23 @@ const connect = (url: string, key: string) =>
     (client) => Effect.promise(() => client.close())
   )
 
-const caller = (client: Client) => <S extends Schema.Decoder<unknown>>(
-  name: string,
-  input: Record<string, unknown>,
-  output: S
-): Effect.Effect<S["Type"], DemoFailed | Schema.SchemaError> =>
-  Effect.gen(function*() {
-    const result = yield* Effect.promise(() => client.callTool({ name, arguments: input }))
-    if (result.isError === true) return yield* new DemoFailed({ detail: `${name}: ${encodeJson(result.content)}` })
-    return yield* Schema.decodeUnknownEffect(output)(result.structuredContent)
-  })
+const caller =
+  (client: Client) =>
+  <S extends Schema.Decoder<unknown>>(
+    name: string,
+    input: Record<string, unknown>,
+    output: S
+  ): Effect.Effect<S["Type"], DemoFailed | Schema.SchemaError> =>
+    Effect.gen(function* () {
+      const result = yield* Effect.promise(() => client.callTool({ name, arguments: input }))
+      if (result.isError === true) return yield* new DemoFailed({ detail: `${name}: ${encodeJson(result.content)}` })
+      return yield* Schema.decodeUnknownEffect(output)(result.structuredContent)
+    })
 
 const GitLog = Schema.Struct({ commits: Schema.Array(Schema.Struct({ subject: Schema.String })) })
 const GitRepositories = Schema.Struct({ repositories: Schema.Array(Schema.Struct({ name: Schema.String })) })
 
-const show = Effect.fnUntraced(function*(url: string, key: string) {
+const show = Effect.fnUntraced(function* (url: string, key: string) {
   const http = yield* HttpClient.HttpClient
   const api = yield* HttpApiClient.make(Api, {
     transformClient: HttpClient.mapRequest((request) =>
@@ -96,23 +98,28 @@ const show = Effect.fnUntraced(function*(url: string, key: string) {
 
   yield* step(
     "post signed GitHub webhooks",
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const webhook = yield* api.webhooks.create({ payload: { source: "github", name: "demo" } })
-      yield* Effect.forEach(deliveries, ({ body, type }, index) =>
-        Effect.gen(function*() {
-          const signature = yield* Effect.promise(() => sign(webhook.secret, body))
-          const response = yield* http.execute(
-            HttpClientRequest.post(webhook.url).pipe(
-              HttpClientRequest.setHeaders({
-                "x-github-event": type,
-                "x-github-delivery": `demo-${index}`,
-                "x-hub-signature-256": signature
-              }),
-              HttpClientRequest.bodyText(body, "application/json")
+      yield* Effect.forEach(
+        deliveries,
+        ({ body, type }, index) =>
+          Effect.gen(function* () {
+            const signature = yield* Effect.promise(() => sign(webhook.secret, body))
+            const response = yield* http.execute(
+              HttpClientRequest.post(webhook.url).pipe(
+                HttpClientRequest.setHeaders({
+                  "x-github-event": type,
+                  "x-github-delivery": `demo-${index}`,
+                  "x-hub-signature-256": signature
+                }),
+                HttpClientRequest.bodyText(body, "application/json")
+              )
             )
-          )
-          if (response.status !== 202) return yield* new DemoFailed({ detail: `${type} was answered ${response.status}` })
-        }), { concurrency: 8 })
+            if (response.status !== 202)
+              return yield* new DemoFailed({ detail: `${type} was answered ${response.status}` })
+          }),
+        { concurrency: 8 }
+      )
     }),
     () => `${deliveries.length} accepted, one of each event type`
   )
@@ -130,7 +137,11 @@ const show = Effect.fnUntraced(function*(url: string, key: string) {
   const { tools } = yield* step(
     "list its tools",
     Effect.promise(() => client.listTools()),
-    ({ tools }) => `${tools.length}, for example ${tools.slice(0, 3).map((tool) => tool.name).join(", ")}`
+    ({ tools }) =>
+      `${tools.length}, for example ${tools
+        .slice(0, 3)
+        .map((tool) => tool.name)
+        .join(", ")}`
   )
   const call = caller(client)
 
@@ -156,13 +167,17 @@ const show = Effect.fnUntraced(function*(url: string, key: string) {
   const context = yield* call("context_create", { name: "demo" }, AgentContext)
   yield* step(
     "append 500 messages to a context",
-    call("context_append", {
-      contextId: context.id,
-      items: Array.from({ length: 500 }, (_, index) => ({
-        role: index % 2 === 0 ? "user" : "assistant",
-        content: `Message ${index + 1}: the deployment of service ${index % 7} finished and its checks are green.`
-      }))
-    }, AppendReceipt),
+    call(
+      "context_append",
+      {
+        contextId: context.id,
+        items: Array.from({ length: 500 }, (_, index) => ({
+          role: index % 2 === 0 ? "user" : "assistant",
+          content: `Message ${index + 1}: the deployment of service ${index % 7} finished and its checks are green.`
+        }))
+      },
+      AppendReceipt
+    ),
     (appended) => `${appended.context.tokenCount} tokens`
   )
   yield* step(
@@ -174,18 +189,20 @@ const show = Effect.fnUntraced(function*(url: string, key: string) {
 })
 
 /** The main job on real input, in folders of its own that are removed afterwards. */
-export const run = Effect.gen(function*() {
+export const run = Effect.gen(function* () {
   const fs = yield* FileSystem.FileSystem
   const home = yield* fs.makeTempDirectoryScoped({ prefix: "devops-mcp-demo-" })
   const scratch = yield* fs.makeTempDirectoryScoped({ prefix: "devops-mcp-demo-repository-" })
   const config = ConfigProvider.layer(ConfigProvider.fromUnknown({ PORT: "0", DEVOPS_MCP_HOME: home }))
   const startedAt = yield* Clock.currentTimeMillis
   const program = StartProgram({ gitRoots: [yield* repository(scratch)], onProgress: () => Effect.void })
-  yield* Effect.gen(function*() {
+  yield* Effect.gen(function* () {
     const url = localUrl(yield* HttpServer.HttpServer)
     const key = Option.getOrElse(Option.map(yield* FirstKey, Redacted.value), () => "")
     const seconds = ((yield* Clock.currentTimeMillis) - startedAt) / 1000
-    yield* Console.log(`${`${seconds.toFixed(2)} s`.padStart(8)}  start everything in one process, on empty embedded stores`)
+    yield* Console.log(
+      `${`${seconds.toFixed(2)} s`.padStart(8)}  start everything in one process, on empty embedded stores`
+    )
     yield* show(url, key)
     const total = ((yield* Clock.currentTimeMillis) - startedAt) / 1000
     yield* Console.log(`${`${total.toFixed(2)} s`.padStart(8)}  in all`)

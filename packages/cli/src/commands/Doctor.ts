@@ -3,6 +3,7 @@ import { Embedder } from "@devops-mcp/core/ports/Embedder"
 import { ToolAdapters } from "@devops-mcp/core/ports/ToolAdapter"
 import * as ToolAdaptersLive from "@devops-mcp/adapters/ToolAdapters"
 import * as Client from "@devops-mcp/database/Client"
+import { databaseUrl, home } from "@devops-mcp/database/Settings"
 import * as Migrations from "@devops-mcp/database/Migrations"
 import { EmbeddingsLive } from "@devops-mcp/embeddings/EmbeddingsLive"
 import { StorageLive } from "@devops-mcp/storage/StorageLive"
@@ -30,26 +31,28 @@ const check = <E, R>(name: string, effect: Effect.Effect<string, E, R>): Effect.
 const built = <A, E, R>(layer: Layer.Layer<A, E, R>, finding: string) =>
   Effect.as(Effect.scoped(Layer.build(layer)), finding)
 
-const embeddedDatabase = Effect.gen(function*() {
+const embeddedDatabase = Effect.gen(function* () {
   if (Option.isSome(yield* runningInstance)) return "embedded, in use by the running instance"
   const fs = yield* FileSystem.FileSystem
-  const folder = yield* Client.home
+  const folder = yield* home
   if (!(yield* fs.exists(`${folder}/postgres`))) return "embedded, made at the first start"
   return yield* built(Client.layer(), "embedded, opens")
 })
 
-const database = Effect.gen(function*() {
-  if (Option.isNone(yield* Client.databaseUrl)) return yield* embeddedDatabase
-  return yield* Effect.as(Migrations.requireCurrent, "reachable, schema up to date").pipe(Effect.provide(Client.layer()))
+const database = Effect.gen(function* () {
+  if (Option.isNone(yield* databaseUrl)) return yield* embeddedDatabase
+  return yield* Effect.as(Migrations.requireCurrent, "reachable, schema up to date").pipe(
+    Effect.provide(Client.layer())
+  )
 })
 
-const embeddings = Effect.gen(function*() {
+const embeddings = Effect.gen(function* () {
   const embedder = yield* Embedder
   yield* embedder.embed(["hello"])
   return `${embedder.model}, ${embedder.dimensions} dimensions`
 }).pipe(Effect.provide(EmbeddingsLive))
 
-const tools = Effect.gen(function*() {
+const tools = Effect.gen(function* () {
   const adapters = yield* ToolAdapters
   const git = adapters.get("git")
   if (git !== undefined) yield* git.health({})
@@ -60,7 +63,7 @@ const line = ({ exitCode, name, text }: Finding) =>
   `${exitCode === undefined ? "ok  " : "FAIL"}  ${name.padEnd(12)} ${text}`
 
 /** Tries every dependency as it is configured and says what is wrong; fails when anything is. */
-export const run = Effect.gen(function*() {
+export const run = Effect.gen(function* () {
   const findings = yield* Effect.all([
     check("node", Effect.succeed(process.version)),
     check("settings", Effect.as(checkSettings, "valid")),

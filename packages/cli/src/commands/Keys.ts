@@ -3,7 +3,7 @@ import { ApiKeys } from "@devops-mcp/core/access/ApiKeys"
 import { DatabaseLive } from "@devops-mcp/database/Database"
 import type { Role } from "@devops-mcp/domain/Principal"
 import { Health } from "@devops-mcp/observability/Health"
-import { NodeCrypto } from "@effect/platform-node"
+import * as NodeCrypto from "@effect/platform-node/NodeCrypto"
 import { Console, Effect, Layer, Option, Redacted } from "effect"
 import { HttpClient, HttpClientRequest } from "effect/http"
 import { HttpApiClient } from "effect/http-api"
@@ -14,7 +14,7 @@ interface NewKey {
   readonly role: Role
 }
 
-const overHttp = Effect.fnUntraced(function*(url: string, credential: Redacted.Redacted, { name, role }: NewKey) {
+const overHttp = Effect.fnUntraced(function* (url: string, credential: Redacted.Redacted, { name, role }: NewKey) {
   const client = yield* HttpApiClient.make(Api, {
     transformClient: HttpClient.mapRequest((request) =>
       request.pipe(HttpClientRequest.prependUrl(url), HttpClientRequest.bearerToken(credential))
@@ -24,23 +24,27 @@ const overHttp = Effect.fnUntraced(function*(url: string, credential: Redacted.R
   return created.key
 })
 
-const inDatabase = Effect.fnUntraced(function*({ name, role }: NewKey) {
-  const keys = yield* ApiKeys
-  const { secret } = yield* keys.issue(name, role)
-  return Redacted.value(secret)
-}, Effect.provide(
-  ApiKeys.layer.pipe(
-    Layer.provide(DatabaseLive({ migrations: "run" })),
-    Layer.provide([Health.layer, NodeCrypto.layer])
+const inDatabase = Effect.fnUntraced(
+  function* ({ name, role }: NewKey) {
+    const keys = yield* ApiKeys
+    const { secret } = yield* keys.issue(name, role)
+    return Redacted.value(secret)
+  },
+  Effect.provide(
+    ApiKeys.layer.pipe(
+      Layer.provide(DatabaseLive({ migrations: "run" })),
+      Layer.provide([Health.layer, NodeCrypto.layer])
+    )
   )
-))
+)
 
 /** Makes a key and prints it, this once. */
-export const create = Effect.fnUntraced(function*(key: NewKey) {
+export const create = Effect.fnUntraced(function* (key: NewKey) {
   // An instance on embedded stores has the home folder to itself, so it is asked instead.
   const [url, credential] = [yield* runningInstance, yield* localKey]
-  const secret = Option.isSome(url) && Option.isSome(credential)
-    ? yield* overHttp(url.value, credential.value, key)
-    : yield* inDatabase(key)
+  const secret =
+    Option.isSome(url) && Option.isSome(credential)
+      ? yield* overHttp(url.value, credential.value, key)
+      : yield* inDatabase(key)
   yield* Console.log(secret)
 })

@@ -2,24 +2,23 @@ import { Clock, Console, Effect } from "effect"
 import { HttpServer } from "effect/http"
 import { banner } from "../Banner.ts"
 import { announce } from "../Instance.ts"
+import { localUrl } from "../LocalUrl.ts"
 import { FirstKey, StartProgram } from "../Start.ts"
 
-/** The address to call from this machine; one that listens on every interface is called here. */
-export const localUrl = (server: HttpServer.HttpServer["Service"]): string =>
-  HttpServer.formatAddress(server.address).replace(/\/\/(0\.0\.0\.0|127\.0\.0\.1|\[::1?\])/, "//localhost")
-
 /** All three programs in one process, until it is told to stop. */
-export const run = Effect.gen(function*() {
+export const run = Effect.gen(function* () {
   const startedAt = yield* Clock.currentTimeMillis
-  const serving = Effect.gen(function*() {
+  const serving = Effect.gen(function* () {
     const url = localUrl(yield* HttpServer.HttpServer)
     yield* announce(url)
     const seconds = ((yield* Clock.currentTimeMillis) - startedAt) / 1000
     yield* Console.log(yield* banner({ url, firstKey: yield* FirstKey, seconds }))
     return yield* Effect.never
   })
-  return yield* Effect.scoped(Effect.provide(
-    serving,
-    StartProgram({ gitRoots: [process.cwd()], onProgress: (message) => Console.error(`${message} …`) })
-  ))
+  return yield* Effect.scoped(
+    Effect.provide(
+      serving,
+      StartProgram({ gitRoots: [process.cwd()], onProgress: (message) => Console.error(`${message} …`) })
+    )
+  )
 })

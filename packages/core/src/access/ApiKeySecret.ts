@@ -8,13 +8,15 @@ export const ApiKeySecret = Schema.String.check(Schema.isPattern(/^dmk_[A-Za-z0-
 export const isApiKeySecret = Schema.is(ApiKeySecret)
 
 /** Makes keys with 256 random bits, and the hash under which a key is stored and looked up. */
-export const makeApiKeySecrets = Effect.gen(function*() {
+export const makeApiKeySecrets = Effect.gen(function* () {
   const random = yield* SecureRandom.SecureRandom
   const digest = yield* Digest.Digest
   return {
     generate: Effect.map(random.randomBytes(32), (bytes) => Redacted.make(`dmk_${Base64Url.encode(bytes)}`)),
     // The key itself has the entropy, so one SHA-256 is enough and a lookup by it leaks nothing about other keys.
     hash: (secret: Redacted.Redacted) =>
-      digest.digest(Digest.sha256, new TextEncoder().encode(Redacted.value(secret))).pipe(Effect.map(Hex.encode), Effect.orDie)
+      digest
+        .digest(Digest.sha256, new TextEncoder().encode(Redacted.value(secret)))
+        .pipe(Effect.map(Hex.encode), Effect.orDie)
   }
 })

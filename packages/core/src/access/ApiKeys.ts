@@ -22,30 +22,33 @@ export interface IssuedKey {
 }
 
 /** Gives out and takes back API keys. Nobody gives a role beyond their own, or to another tenant unless `platform`. */
-export class ApiKeys extends Context.Service<ApiKeys, {
-  readonly create: (
-    principal: Principal,
-    input: typeof CreateApiKey.Type
-  ) => Effect.Effect<IssuedKey, Forbidden | InvalidInput | NotFound | StoreError>
-  /** The tenant that the first key belongs to; made by whoever asks first. */
-  readonly firstTenant: Effect.Effect<Tenant, StoreError>
-  /** For who holds the machine and needs no credential: issues a key of the first tenant. */
-  readonly issue: (name: string, role: Role) => Effect.Effect<IssuedKey & { readonly tenant: Tenant }, StoreError>
-  /** The same for a tenant that is known; joins the transaction it is called in. */
-  readonly issueTo: (tenantId: TenantId, name: string, role: Role) => Effect.Effect<IssuedKey, StoreError>
-  /** Makes a given secret a key of the first tenant, unless it is one already. */
-  readonly ensure: (name: string, role: Role, secret: Redacted.Redacted) => Effect.Effect<Tenant, StoreError>
-  readonly revoke: (tenantId: TenantId, id: ApiKeyId) => Effect.Effect<void, NotFound | StoreError>
-}>()("@devops-mcp/core/access/ApiKeys") {
+export class ApiKeys extends Context.Service<
+  ApiKeys,
+  {
+    readonly create: (
+      principal: Principal,
+      input: typeof CreateApiKey.Type
+    ) => Effect.Effect<IssuedKey, Forbidden | InvalidInput | NotFound | StoreError>
+    /** The tenant that the first key belongs to; made by whoever asks first. */
+    readonly firstTenant: Effect.Effect<Tenant, StoreError>
+    /** For who holds the machine and needs no credential: issues a key of the first tenant. */
+    readonly issue: (name: string, role: Role) => Effect.Effect<IssuedKey & { readonly tenant: Tenant }, StoreError>
+    /** The same for a tenant that is known; joins the transaction it is called in. */
+    readonly issueTo: (tenantId: TenantId, name: string, role: Role) => Effect.Effect<IssuedKey, StoreError>
+    /** Makes a given secret a key of the first tenant, unless it is one already. */
+    readonly ensure: (name: string, role: Role, secret: Redacted.Redacted) => Effect.Effect<Tenant, StoreError>
+    readonly revoke: (tenantId: TenantId, id: ApiKeyId) => Effect.Effect<void, NotFound | StoreError>
+  }
+>()("@devops-mcp/core/access/ApiKeys") {
   static readonly layer = Layer.effect(
     ApiKeys,
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const repository = yield* ApiKeyRepository
       const tenants = yield* TenantRepository
       const secrets = yield* makeApiKeySecrets
       const newId = yield* makeNewId
 
-      const store = Effect.fnUntraced(function*(
+      const store = Effect.fnUntraced(function* (
         tenantId: TenantId,
         fields: Pick<ApiKey, "name" | "role" | "expiresAt">,
         secret: Redacted.Redacted
@@ -55,7 +58,7 @@ export class ApiKeys extends Context.Service<ApiKeys, {
         return { key, secret }
       })
 
-      const create = Effect.fn("ApiKeys.create")(function*(principal: Principal, input: typeof CreateApiKey.Type) {
+      const create = Effect.fn("ApiKeys.create")(function* (principal: Principal, input: typeof CreateApiKey.Type) {
         const { tenantId = principal.tenantId, ...fields } = input
         if (!includes(principal.role, input.role)) {
           return yield* new InvalidInput({
@@ -73,7 +76,7 @@ export class ApiKeys extends Context.Service<ApiKeys, {
         return yield* store(tenantId, fields, yield* secrets.generate)
       })
 
-      const firstTenant = Effect.gen(function*() {
+      const firstTenant = Effect.gen(function* () {
         return yield* tenants.first({
           id: yield* newId(TenantId),
           name: firstTenantName,
@@ -81,22 +84,22 @@ export class ApiKeys extends Context.Service<ApiKeys, {
         })
       }).pipe(Effect.withSpan("ApiKeys.firstTenant"))
 
-      const issueTo = Effect.fn("ApiKeys.issueTo")(function*(tenantId: TenantId, name: string, role: Role) {
+      const issueTo = Effect.fn("ApiKeys.issueTo")(function* (tenantId: TenantId, name: string, role: Role) {
         return yield* store(tenantId, { name, role }, yield* secrets.generate)
       })
 
-      const issue = Effect.fn("ApiKeys.issue")(function*(name: string, role: Role) {
+      const issue = Effect.fn("ApiKeys.issue")(function* (name: string, role: Role) {
         const tenant = yield* firstTenant
         return { tenant, ...(yield* issueTo(tenant.id, name, role)) }
       })
 
-      const ensure = Effect.fn("ApiKeys.ensure")(function*(name: string, role: Role, secret: Redacted.Redacted) {
+      const ensure = Effect.fn("ApiKeys.ensure")(function* (name: string, role: Role, secret: Redacted.Redacted) {
         const tenant = yield* firstTenant
         yield* store(tenant.id, { name, role }, secret)
         return tenant
       })
 
-      const revoke = Effect.fn("ApiKeys.revoke")(function*(tenantId: TenantId, id: ApiKeyId) {
+      const revoke = Effect.fn("ApiKeys.revoke")(function* (tenantId: TenantId, id: ApiKeyId) {
         yield* repository.revoke(tenantId, id, yield* DateTime.now)
       })
 

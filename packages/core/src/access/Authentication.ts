@@ -16,12 +16,15 @@ const isUsable = (key: ApiKey, now: DateTime.Utc) =>
   key.revokedAt === undefined && (key.expiresAt === undefined || DateTime.isLessThan(now, key.expiresAt))
 
 /** Turns a credential into the caller that it stands for. All reasons to refuse look the same from outside. */
-export class Authentication extends Context.Service<Authentication, {
-  readonly authenticate: (credential: Redacted.Redacted) => Effect.Effect<Principal, Unauthenticated | StoreError>
-}>()("@devops-mcp/core/access/Authentication") {
+export class Authentication extends Context.Service<
+  Authentication,
+  {
+    readonly authenticate: (credential: Redacted.Redacted) => Effect.Effect<Principal, Unauthenticated | StoreError>
+  }
+>()("@devops-mcp/core/access/Authentication") {
   static readonly layer = Layer.effect(
     Authentication,
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const repository = yield* ApiKeyRepository
       const secrets = yield* makeApiKeySecrets
       const lookups = yield* Cache.makeWith(repository.findByHash, {
@@ -29,7 +32,7 @@ export class Authentication extends Context.Service<Authentication, {
         timeToLive: (exit) => (Exit.isSuccess(exit) ? lookupTimeToLive : Duration.zero)
       })
 
-      const authenticate = Effect.fn("Authentication.authenticate")(function*(credential: Redacted.Redacted) {
+      const authenticate = Effect.fn("Authentication.authenticate")(function* (credential: Redacted.Redacted) {
         const hash = yield* secrets.hash(credential)
         const found = yield* Cache.get(lookups, hash)
         if (Option.isNone(found) || !isUsable(found.value.key, yield* DateTime.now)) return yield* refused

@@ -10,15 +10,18 @@ import { Transactions } from "../ports/Transactions.ts"
 import { ApiKeys } from "./ApiKeys.ts"
 
 /** Makes a new installation usable: a first tenant, a first key, and the tools that need no configuration. */
-export class Bootstrap extends Context.Service<Bootstrap, {
-  /** Has the given key work with the role `platform`. Safe to repeat, and by several replicas at once. */
-  readonly withKey: (secret: Redacted.Redacted) => Effect.Effect<void, StoreError>
-  /** Makes a random first key when nobody has one yet; answers it this once, to one of several replicas. */
-  readonly firstKey: Effect.Effect<Option.Option<Redacted.Redacted>, StoreError>
-}>()("@devops-mcp/core/access/Bootstrap") {
+export class Bootstrap extends Context.Service<
+  Bootstrap,
+  {
+    /** Has the given key work with the role `platform`. Safe to repeat, and by several replicas at once. */
+    readonly withKey: (secret: Redacted.Redacted) => Effect.Effect<void, StoreError>
+    /** Makes a random first key when nobody has one yet; answers it this once, to one of several replicas. */
+    readonly firstKey: Effect.Effect<Option.Option<Redacted.Redacted>, StoreError>
+  }
+>()("@devops-mcp/core/access/Bootstrap") {
   static readonly layer = Layer.effect(
     Bootstrap,
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const keys = yield* ApiKeys
       const keyRepository = yield* ApiKeyRepository
       const tools = yield* ToolRepository
@@ -30,14 +33,14 @@ export class Bootstrap extends Context.Service<Bootstrap, {
       const once = <A, E>(tenant: Tenant, step: string, effect: Effect.Effect<A, E>) =>
         transactions.run(
           tenant.id,
-          Effect.gen(function*() {
+          Effect.gen(function* () {
             const first = yield* idempotency.claim(tenant.id, `bootstrap:${step}`, yield* DateTime.now)
             return first ? Option.some(yield* effect) : Option.none()
           })
         )
 
       /** The first tenant gets the git tool; which repositories it reads is the operator's `GIT_ROOTS`. */
-      const addGit = Effect.fnUntraced(function*(tenant: Tenant) {
+      const addGit = Effect.fnUntraced(function* (tenant: Tenant) {
         const now = yield* DateTime.now
         const git = tools.create(tenant.id, {
           id: yield* newId(ToolId),
@@ -48,12 +51,10 @@ export class Bootstrap extends Context.Service<Bootstrap, {
           createdAt: now,
           updatedAt: now
         })
-        yield* once(tenant, "git", git).pipe(
-          Effect.catchTag("@devops-mcp/domain/Errors/Conflict", () => Effect.void)
-        )
+        yield* once(tenant, "git", git).pipe(Effect.catchTag("@devops-mcp/domain/Errors/Conflict", () => Effect.void))
       })
 
-      const withKey = Effect.fn("Bootstrap.withKey")(function*(secret: Redacted.Redacted) {
+      const withKey = Effect.fn("Bootstrap.withKey")(function* (secret: Redacted.Redacted) {
         yield* addGit(yield* keys.ensure("bootstrap", "platform", secret))
       })
 
@@ -63,7 +64,7 @@ export class Bootstrap extends Context.Service<Bootstrap, {
           Effect.map((page) => page.items.length > 0)
         )
 
-      const firstKey = Effect.gen(function*() {
+      const firstKey = Effect.gen(function* () {
         const tenant = yield* keys.firstTenant
         yield* addGit(tenant)
         if (yield* hasKeys(tenant)) return Option.none()

@@ -31,12 +31,15 @@ interface Row {
  * Puts every act on record. Rows are written in batches behind the answer, so that the record costs a caller no
  * round trip; at shutdown the rest is written before the program ends.
  */
-export class Audit extends Context.Service<Audit, {
-  readonly record: (act: Act) => Effect.Effect<void>
-}>()("@devops-mcp/core/audit/Audit") {
+export class Audit extends Context.Service<
+  Audit,
+  {
+    readonly record: (act: Act) => Effect.Effect<void>
+  }
+>()("@devops-mcp/core/audit/Audit") {
   static readonly layer = Layer.effect(
     Audit,
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const repository = yield* AuditRepository
       const newId = yield* makeNewId
       const queue = yield* Queue.bounded<Row>(backlog)
@@ -49,13 +52,19 @@ export class Audit extends Context.Service<Audit, {
 
       yield* Effect.addFinalizer(() =>
         Effect.flatMap(Queue.clear(queue), (rest) =>
-          Effect.forEach(Array.chunksOf(rest, longestBatch), write, { discard: true })))
-      yield* Effect.forkScoped(Effect.forever(
-        // Taken and written without interruption in between, so that a shutdown cannot lose a batch.
-        Effect.uninterruptibleMask((restore) => Effect.flatMap(restore(Queue.takeBetween(queue, 1, longestBatch)), write))
-      ))
+          Effect.forEach(Array.chunksOf(rest, longestBatch), write, { discard: true })
+        )
+      )
+      yield* Effect.forkScoped(
+        Effect.forever(
+          // Taken and written without interruption in between, so that a shutdown cannot lose a batch.
+          Effect.uninterruptibleMask((restore) =>
+            Effect.flatMap(restore(Queue.takeBetween(queue, 1, longestBatch)), write)
+          )
+        )
+      )
 
-      const record = Effect.fn("Audit.record")(function*({ principal, ...act }: Act) {
+      const record = Effect.fn("Audit.record")(function* ({ principal, ...act }: Act) {
         const entry: AuditEntry = {
           ...act,
           id: yield* newId(AuditId),

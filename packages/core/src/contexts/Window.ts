@@ -40,8 +40,14 @@ export const selectWindow = <A extends Sized>(
   take(items.filter(isKept), false)
   const others = items.filter((item) => !isKept(item))
   if (strategy === "preserve_user") {
-    take(others.filter((item) => item.role === "user"), true)
-    take(others.filter((item) => item.role !== "user"), true)
+    take(
+      others.filter((item) => item.role === "user"),
+      true
+    )
+    take(
+      others.filter((item) => item.role !== "user"),
+      true
+    )
   } else {
     take(others, true)
   }

@@ -39,12 +39,15 @@ const eventMetadata = (event: Event): Chunk["metadata"] => ({
  * Makes accepted things searchable. A job may be delivered again at any moment; its effect is written in one transaction
  * together with its idempotency row, so it takes effect exactly once.
  */
-export class Ingest extends Context.Service<Ingest, {
-  readonly run: (job: Job, metadata: JobMetadata) => Effect.Effect<void, IngestError>
-}>()("@devops-mcp/core/ingest/Ingest") {
+export class Ingest extends Context.Service<
+  Ingest,
+  {
+    readonly run: (job: Job, metadata: JobMetadata) => Effect.Effect<void, IngestError>
+  }
+>()("@devops-mcp/core/ingest/Ingest") {
   static readonly layer = Layer.effect(
     Ingest,
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const webhooks = yield* WebhookRepository
       const adapters = yield* WebhookAdapters
       const events = yield* EventRepository
@@ -72,9 +75,10 @@ export class Ingest extends Context.Service<Ingest, {
             position: firstPosition + offset,
             text: passage,
             metadata
-          })))
+          }))
+        )
 
-      const embed = Effect.fnUntraced(function*(chunks: ReadonlyArray<Chunk>) {
+      const embed = Effect.fnUntraced(function* (chunks: ReadonlyArray<Chunk>) {
         if (chunks.length === 0) return []
         const embeddings = yield* embedder.embed(chunks.map((chunk) => chunk.text))
         return chunks.map((chunk, position) => ({ ...chunk, embedding: embeddings[position] ?? [] }))
@@ -84,7 +88,7 @@ export class Ingest extends Context.Service<Ingest, {
       const once = <A, E>(tenantId: TenantId, metadata: JobMetadata, effect: Effect.Effect<A, E>) =>
         transactions.run(
           tenantId,
-          Effect.gen(function*() {
+          Effect.gen(function* () {
             const first = yield* idempotency.claim(tenantId, metadata.id, yield* DateTime.now)
             if (first) yield* effect
           })
@@ -93,7 +97,8 @@ export class Ingest extends Context.Service<Ingest, {
       /** Shows a failed attempt to readers; the attempt's own error stays the job's. */
       const orElseMark = <A, E, B, E2>(attempt: Effect.Effect<A, E>, mark: Effect.Effect<B, E2>) =>
         Effect.tapCause(attempt, (cause) =>
-          Cause.hasInterruptsOnly(cause) ? Effect.void : Effect.ignore(mark, { log: true }))
+          Cause.hasInterruptsOnly(cause) ? Effect.void : Effect.ignore(mark, { log: true })
+        )
 
       const factsOf = (delivery: Delivery): EventFacts => {
         const adapter = adapters.get(delivery.source)
@@ -101,7 +106,7 @@ export class Ingest extends Context.Service<Ingest, {
         return adapter.normalise(delivery)
       }
 
-      const ingestDelivery = Effect.fn("Ingest.delivery")(function*(
+      const ingestDelivery = Effect.fn("Ingest.delivery")(function* (
         job: typeof Job.cases.IngestDelivery.Type,
         metadata: JobMetadata
       ) {
@@ -117,33 +122,33 @@ export class Ingest extends Context.Service<Ingest, {
           receivedAt: delivery.receivedAt,
           status
         })
-        const take = Effect.gen(function*() {
+        const take = Effect.gen(function* () {
           const processed = event("processed")
           const text = `${processed.title}\n\n${processed.summary}`
           const chunks = yield* embed(yield* passagesOf("event", processed.id, text, eventMetadata(processed), 0))
           yield* once(
             tenantId,
             metadata,
-            Effect.andThen(
-              events.upsert(tenantId, processed),
-              index.put(tenantId, embedder.model, chunks)
-            )
+            Effect.andThen(events.upsert(tenantId, processed), index.put(tenantId, embedder.model, chunks))
           )
         })
         yield* orElseMark(take, events.upsert(tenantId, event(metadata.lastAttempt ? "failed" : "received")))
       })
 
-      const ingestDocument = Effect.fn("Ingest.document")(function*(
+      const ingestDocument = Effect.fn("Ingest.document")(function* (
         job: typeof Job.cases.IngestDocument.Type,
         metadata: JobMetadata
       ) {
         const { documentId, tenantId } = job
-        const take = Effect.gen(function*() {
+        const take = Effect.gen(function* () {
           const document = yield* documents.get(tenantId, documentId)
-          const own = document.uri === undefined ? { title: document.title } : {
-            title: document.title,
-            uri: document.uri
-          }
+          const own =
+            document.uri === undefined
+              ? { title: document.title }
+              : {
+                  title: document.title,
+                  uri: document.uri
+                }
           const text = `${document.title}\n\n${document.text}`
           const chunks = yield* embed(
             yield* passagesOf("document", documentId, text, { ...document.metadata, ...own }, 0)
@@ -157,10 +162,13 @@ export class Ingest extends Context.Service<Ingest, {
             )
           )
         })
-        yield* orElseMark(take, metadata.lastAttempt ? documents.setStatus(tenantId, documentId, "failed") : Effect.void)
+        yield* orElseMark(
+          take,
+          metadata.lastAttempt ? documents.setStatus(tenantId, documentId, "failed") : Effect.void
+        )
       })
 
-      const indexContext = Effect.fn("Ingest.context")(function*(
+      const indexContext = Effect.fn("Ingest.context")(function* (
         job: typeof Job.cases.IndexContext.Type,
         metadata: JobMetadata
       ) {
@@ -168,7 +176,8 @@ export class Ingest extends Context.Service<Ingest, {
         const isAsked = (item: ContextItem) => item.seq >= job.fromSeq && item.seq <= job.toSeq
         const items = (yield* contexts.allItems(tenantId, contextId)).filter(isAsked)
         const chunks = yield* Effect.forEach(items, (item) =>
-          passagesOf("context", contextId, item.content, { seq: item.seq, role: item.role }, item.seq * passagesPerItem))
+          passagesOf("context", contextId, item.content, { seq: item.seq, role: item.role }, item.seq * passagesPerItem)
+        )
         const embedded = yield* embed(chunks.flat())
         yield* once(
           tenantId,

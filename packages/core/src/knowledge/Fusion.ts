@@ -22,10 +22,7 @@ const normalised = (candidates: ReadonlyArray<Candidate>): ReadonlyArray<number>
 const identity = (chunk: Chunk) => `${chunk.kind}:${chunk.refId}:${chunk.position}`
 
 /** Merges both halves by weighted, min-max scaled scores, best first; ties keep the order of the vector half. */
-export const fuse = (
-  vector: ReadonlyArray<Candidate>,
-  keyword: ReadonlyArray<Candidate>
-): ReadonlyArray<Passage> => {
+export const fuse = (vector: ReadonlyArray<Candidate>, keyword: ReadonlyArray<Candidate>): ReadonlyArray<Passage> => {
   const passages = new Map<string, Passage>()
   const add = (half: "vector" | "keyword", candidates: ReadonlyArray<Candidate>, weight: number) => {
     const scores = normalised(candidates)

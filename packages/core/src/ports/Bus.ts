@@ -14,7 +14,10 @@ export class BusError extends Schema.TaggedError<BusError>()("@devops-mcp/core/p
  * Tells all replicas (or this process, without Redis) that something happened. At most once and without memory: who
  * must not miss a message reads the database too. When `subscribe` returns, every later message will be in the stream.
  */
-export class Bus extends Context.Service<Bus, {
-  readonly publish: (channel: string, message: string) => Effect.Effect<void, BusError>
-  readonly subscribe: (channel: string) => Effect.Effect<Stream.Stream<string>, BusError, Scope.Scope>
-}>()("@devops-mcp/core/ports/Bus") {}
+export class Bus extends Context.Service<
+  Bus,
+  {
+    readonly publish: (channel: string, message: string) => Effect.Effect<void, BusError>
+    readonly subscribe: (channel: string) => Effect.Effect<Stream.Stream<string>, BusError, Scope.Scope>
+  }
+>()("@devops-mcp/core/ports/Bus") {}

@@ -14,13 +14,16 @@ export class CacheError extends Schema.TaggedError<CacheError>()("@devops-mcp/co
  * Values that may be forgotten, shared by all replicas when Redis is configured. An entry is gone once its
  * time to live has passed. `setIfAbsent` answers true to exactly one of any number of concurrent callers.
  */
-export class Cache extends Context.Service<Cache, {
-  readonly get: (key: string) => Effect.Effect<Option.Option<string>, CacheError>
-  readonly set: (key: string, value: string, timeToLive: Duration.Duration) => Effect.Effect<void, CacheError>
-  readonly setIfAbsent: (
-    key: string,
-    value: string,
-    timeToLive: Duration.Duration
-  ) => Effect.Effect<boolean, CacheError>
-  readonly delete: (key: string) => Effect.Effect<void, CacheError>
-}>()("@devops-mcp/core/ports/Cache") {}
+export class Cache extends Context.Service<
+  Cache,
+  {
+    readonly get: (key: string) => Effect.Effect<Option.Option<string>, CacheError>
+    readonly set: (key: string, value: string, timeToLive: Duration.Duration) => Effect.Effect<void, CacheError>
+    readonly setIfAbsent: (
+      key: string,
+      value: string,
+      timeToLive: Duration.Duration
+    ) => Effect.Effect<boolean, CacheError>
+    readonly delete: (key: string) => Effect.Effect<void, CacheError>
+  }
+>()("@devops-mcp/core/ports/Cache") {}

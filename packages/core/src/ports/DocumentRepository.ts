@@ -7,14 +7,17 @@ import type { CursorError } from "./Cursor.ts"
 import type { StoreError } from "./StoreError.ts"
 
 /** Documents as they were added. */
-export class DocumentRepository extends Context.Service<DocumentRepository, {
-  readonly create: (tenantId: TenantId, document: Document) => Effect.Effect<Document, StoreError>
-  readonly get: (tenantId: TenantId, id: DocumentId) => Effect.Effect<Document, NotFound | StoreError>
-  readonly list: (tenantId: TenantId, page: PageRequest) => Effect.Effect<Page<Document>, CursorError | StoreError>
-  readonly setStatus: (
-    tenantId: TenantId,
-    id: DocumentId,
-    status: DocumentStatus
-  ) => Effect.Effect<void, NotFound | StoreError>
-  readonly delete: (tenantId: TenantId, id: DocumentId) => Effect.Effect<void, NotFound | StoreError>
-}>()("@devops-mcp/core/ports/DocumentRepository") {}
+export class DocumentRepository extends Context.Service<
+  DocumentRepository,
+  {
+    readonly create: (tenantId: TenantId, document: Document) => Effect.Effect<Document, StoreError>
+    readonly get: (tenantId: TenantId, id: DocumentId) => Effect.Effect<Document, NotFound | StoreError>
+    readonly list: (tenantId: TenantId, page: PageRequest) => Effect.Effect<Page<Document>, CursorError | StoreError>
+    readonly setStatus: (
+      tenantId: TenantId,
+      id: DocumentId,
+      status: DocumentStatus
+    ) => Effect.Effect<void, NotFound | StoreError>
+    readonly delete: (tenantId: TenantId, id: DocumentId) => Effect.Effect<void, NotFound | StoreError>
+  }
+>()("@devops-mcp/core/ports/DocumentRepository") {}

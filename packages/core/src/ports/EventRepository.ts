@@ -17,9 +17,12 @@ export interface EventFilter extends PageRequest {
 }
 
 /** Events, newest first. A delivery has at most one. */
-export class EventRepository extends Context.Service<EventRepository, {
-  /** Writes the event of its delivery, or changes the status of the one that is there; answers the stored event. */
-  readonly upsert: (tenantId: TenantId, event: Event) => Effect.Effect<Event, StoreError>
-  readonly get: (tenantId: TenantId, id: EventId) => Effect.Effect<Event, NotFound | StoreError>
-  readonly list: (tenantId: TenantId, filter: EventFilter) => Effect.Effect<Page<Event>, CursorError | StoreError>
-}>()("@devops-mcp/core/ports/EventRepository") {}
+export class EventRepository extends Context.Service<
+  EventRepository,
+  {
+    /** Writes the event of its delivery, or changes the status of the one that is there; answers the stored event. */
+    readonly upsert: (tenantId: TenantId, event: Event) => Effect.Effect<Event, StoreError>
+    readonly get: (tenantId: TenantId, id: EventId) => Effect.Effect<Event, NotFound | StoreError>
+    readonly list: (tenantId: TenantId, filter: EventFilter) => Effect.Effect<Page<Event>, CursorError | StoreError>
+  }
+>()("@devops-mcp/core/ports/EventRepository") {}

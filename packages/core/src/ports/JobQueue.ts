@@ -39,17 +39,20 @@ export interface QueueStats {
  * when the change that caused it does; an `id` that was offered before is not offered again. A handler that fails is
  * tried again after the queue's retry schedule, and after the last attempt the job is kept with its cause.
  */
-export class JobQueue extends Context.Service<JobQueue, {
-  readonly offer: (job: Job, options: { readonly id: string; readonly delay?: Duration.Duration }) => Effect.Effect<
-    void,
-    QueueError
-  >
-  /** Waits for one job and runs the handler on it; succeeds when the job is done or put back. */
-  readonly take: <E, R>(
-    handler: (job: Job, metadata: JobMetadata) => Effect.Effect<void, E, R>
-  ) => Effect.Effect<void, QueueError, R>
-  readonly stats: Effect.Effect<QueueStats, QueueError>
-  readonly deadLetters: (limit: number) => Effect.Effect<ReadonlyArray<DeadLetter>, QueueError>
-  /** Puts dead letters back, all of them without ids; answers how many. */
-  readonly redrive: (ids?: ReadonlyArray<string>) => Effect.Effect<number, QueueError>
-}>()("@devops-mcp/core/ports/JobQueue") {}
+export class JobQueue extends Context.Service<
+  JobQueue,
+  {
+    readonly offer: (
+      job: Job,
+      options: { readonly id: string; readonly delay?: Duration.Duration }
+    ) => Effect.Effect<void, QueueError>
+    /** Waits for one job and runs the handler on it; succeeds when the job is done or put back. */
+    readonly take: <E, R>(
+      handler: (job: Job, metadata: JobMetadata) => Effect.Effect<void, E, R>
+    ) => Effect.Effect<void, QueueError, R>
+    readonly stats: Effect.Effect<QueueStats, QueueError>
+    readonly deadLetters: (limit: number) => Effect.Effect<ReadonlyArray<DeadLetter>, QueueError>
+    /** Puts dead letters back, all of them without ids; answers how many. */
+    readonly redrive: (ids?: ReadonlyArray<string>) => Effect.Effect<number, QueueError>
+  }
+>()("@devops-mcp/core/ports/JobQueue") {}

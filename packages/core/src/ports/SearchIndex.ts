@@ -33,26 +33,29 @@ export interface Candidate extends Chunk {
 }
 
 /** Finds passages by meaning and by words. Embeddings belong to one model and are only compared with their own. */
-export class SearchIndex extends Context.Service<SearchIndex, {
-  readonly put: (
-    tenantId: TenantId,
-    model: string,
-    chunks: ReadonlyArray<EmbeddedChunk>
-  ) => Effect.Effect<void, StoreError>
-  readonly remove: (tenantId: TenantId, kind: SearchKind, refId: string) => Effect.Effect<void, StoreError>
-  /** Nearest first, by cosine similarity. */
-  readonly nearest: (
-    tenantId: TenantId,
-    model: string,
-    embedding: ReadonlyArray<number>,
-    filter: SearchFilter,
-    limit: number
-  ) => Effect.Effect<ReadonlyArray<Candidate>, StoreError>
-  /** Best match of any of the query's words first. */
-  readonly keyword: (
-    tenantId: TenantId,
-    query: string,
-    filter: SearchFilter,
-    limit: number
-  ) => Effect.Effect<ReadonlyArray<Candidate>, StoreError>
-}>()("@devops-mcp/core/ports/SearchIndex") {}
+export class SearchIndex extends Context.Service<
+  SearchIndex,
+  {
+    readonly put: (
+      tenantId: TenantId,
+      model: string,
+      chunks: ReadonlyArray<EmbeddedChunk>
+    ) => Effect.Effect<void, StoreError>
+    readonly remove: (tenantId: TenantId, kind: SearchKind, refId: string) => Effect.Effect<void, StoreError>
+    /** Nearest first, by cosine similarity. */
+    readonly nearest: (
+      tenantId: TenantId,
+      model: string,
+      embedding: ReadonlyArray<number>,
+      filter: SearchFilter,
+      limit: number
+    ) => Effect.Effect<ReadonlyArray<Candidate>, StoreError>
+    /** Best match of any of the query's words first. */
+    readonly keyword: (
+      tenantId: TenantId,
+      query: string,
+      filter: SearchFilter,
+      limit: number
+    ) => Effect.Effect<ReadonlyArray<Candidate>, StoreError>
+  }
+>()("@devops-mcp/core/ports/SearchIndex") {}

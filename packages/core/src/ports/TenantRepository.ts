@@ -7,10 +7,13 @@ import type { CursorError } from "./Cursor.ts"
 import type { StoreError } from "./StoreError.ts"
 
 /** The tenants themselves: for the platform's administrator and for the first start. */
-export class TenantRepository extends Context.Service<TenantRepository, {
-  readonly create: (tenant: Tenant) => Effect.Effect<Tenant, StoreError>
-  readonly get: (id: TenantId) => Effect.Effect<Tenant, NotFound | StoreError>
-  readonly list: (page: PageRequest) => Effect.Effect<Page<Tenant>, CursorError | StoreError>
-  /** The tenant that the first key belongs to; made by whoever asks first, the same for all replicas. */
-  readonly first: (candidate: Tenant) => Effect.Effect<Tenant, StoreError>
-}>()("@devops-mcp/core/ports/TenantRepository") {}
+export class TenantRepository extends Context.Service<
+  TenantRepository,
+  {
+    readonly create: (tenant: Tenant) => Effect.Effect<Tenant, StoreError>
+    readonly get: (id: TenantId) => Effect.Effect<Tenant, NotFound | StoreError>
+    readonly list: (page: PageRequest) => Effect.Effect<Page<Tenant>, CursorError | StoreError>
+    /** The tenant that the first key belongs to; made by whoever asks first, the same for all replicas. */
+    readonly first: (candidate: Tenant) => Effect.Effect<Tenant, StoreError>
+  }
+>()("@devops-mcp/core/ports/TenantRepository") {}

@@ -14,10 +14,7 @@ export class ToolFailure extends Schema.TaggedError<ToolFailure>()("@devops-mcp/
 
 /** One action with the code behind it. `run` has already-decoded JSON in and gives plain JSON that fits `outputSchema`. */
 export interface AdapterAction extends ToolAction {
-  readonly run: (
-    config: Schema.JsonObject,
-    input: Schema.JsonObject
-  ) => Effect.Effect<Schema.JsonObject, ToolFailure>
+  readonly run: (config: Schema.JsonObject, input: Schema.JsonObject) => Effect.Effect<Schema.JsonObject, ToolFailure>
 }
 
 /**

@@ -22,36 +22,39 @@ export interface CatalogueEntry {
 const catalogueLimit = 200
 
 /** Configured tools and what they can do. Permission is that of the action's risk, wherever it is called from. */
-export class Tools extends Context.Service<Tools, {
-  readonly kinds: ReadonlyArray<ToolAdapter>
-  readonly create: (
-    tenantId: TenantId,
-    input: typeof CreateTool.Type
-  ) => Effect.Effect<Tool, Conflict | InvalidInput | StoreError>
-  readonly update: (
-    tenantId: TenantId,
-    name: string,
-    config: Tool["config"],
-    version?: number
-  ) => Effect.Effect<Tool, NotFound | StaleVersion | InvalidInput | StoreError>
-  readonly actions: (
-    tenantId: TenantId,
-    name: string
-  ) => Effect.Effect<ReadonlyArray<AdapterAction>, NotFound | StoreError>
-  /** Every action that the caller may run, in a stable order. */
-  readonly catalogue: (principal: Principal) => Effect.Effect<ReadonlyArray<CatalogueEntry>, StoreError>
-  readonly health: (tenantId: TenantId, name: string) => Effect.Effect<void, NotFound | ToolFailure | StoreError>
-  /** What the tool refuses or fails at is a result with `isError`, not an error. */
-  readonly execute: (
-    principal: Principal,
-    name: string,
-    action: string,
-    input: Schema.JsonObject
-  ) => Effect.Effect<ActionResult, NotFound | Forbidden | InvalidInput | StoreError>
-}>()("@devops-mcp/core/tools/Tools") {
+export class Tools extends Context.Service<
+  Tools,
+  {
+    readonly kinds: ReadonlyArray<ToolAdapter>
+    readonly create: (
+      tenantId: TenantId,
+      input: typeof CreateTool.Type
+    ) => Effect.Effect<Tool, Conflict | InvalidInput | StoreError>
+    readonly update: (
+      tenantId: TenantId,
+      name: string,
+      config: Tool["config"],
+      version?: number
+    ) => Effect.Effect<Tool, NotFound | StaleVersion | InvalidInput | StoreError>
+    readonly actions: (
+      tenantId: TenantId,
+      name: string
+    ) => Effect.Effect<ReadonlyArray<AdapterAction>, NotFound | StoreError>
+    /** Every action that the caller may run, in a stable order. */
+    readonly catalogue: (principal: Principal) => Effect.Effect<ReadonlyArray<CatalogueEntry>, StoreError>
+    readonly health: (tenantId: TenantId, name: string) => Effect.Effect<void, NotFound | ToolFailure | StoreError>
+    /** What the tool refuses or fails at is a result with `isError`, not an error. */
+    readonly execute: (
+      principal: Principal,
+      name: string,
+      action: string,
+      input: Schema.JsonObject
+    ) => Effect.Effect<ActionResult, NotFound | Forbidden | InvalidInput | StoreError>
+  }
+>()("@devops-mcp/core/tools/Tools") {
   static readonly layer = Layer.effect(
     Tools,
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const repository = yield* ToolRepository
       const adapters = yield* ToolAdapters
       const newId = yield* makeNewId
@@ -60,22 +63,22 @@ export class Tools extends Context.Service<Tools, {
         const adapter = adapters.get(kind)
         return adapter === undefined
           ? Effect.fail(
-            new InvalidInput({
-              pointer: "/kind",
-              detail: `There is no tool kind '${kind}'; there are: ${[...adapters.keys()].join(", ")}`
-            })
-          )
+              new InvalidInput({
+                pointer: "/kind",
+                detail: `There is no tool kind '${kind}'; there are: ${[...adapters.keys()].join(", ")}`
+              })
+            )
           : Effect.succeed(adapter)
       }
 
-      const checkConfig = Effect.fnUntraced(function*(kind: string, config: Tool["config"]) {
+      const checkConfig = Effect.fnUntraced(function* (kind: string, config: Tool["config"]) {
         const adapter = yield* adapterOf(kind)
-        yield* adapter.checkConfig(config).pipe(
-          Effect.mapError((failure) => new InvalidInput({ pointer: "/config", detail: failure.detail }))
-        )
+        yield* adapter
+          .checkConfig(config)
+          .pipe(Effect.mapError((failure) => new InvalidInput({ pointer: "/config", detail: failure.detail })))
       })
 
-      const create = Effect.fn("Tools.create")(function*(tenantId: TenantId, input: typeof CreateTool.Type) {
+      const create = Effect.fn("Tools.create")(function* (tenantId: TenantId, input: typeof CreateTool.Type) {
         const config = input.config ?? {}
         yield* checkConfig(input.kind, config)
         const now = yield* DateTime.now
@@ -90,7 +93,7 @@ export class Tools extends Context.Service<Tools, {
         })
       })
 
-      const update = Effect.fn("Tools.update")(function*(
+      const update = Effect.fn("Tools.update")(function* (
         tenantId: TenantId,
         name: string,
         config: Tool["config"],
@@ -101,21 +104,21 @@ export class Tools extends Context.Service<Tools, {
         return yield* repository.update(tenantId, name, config, yield* DateTime.now, version)
       })
 
-      const find = Effect.fnUntraced(function*(tenantId: TenantId, name: string) {
+      const find = Effect.fnUntraced(function* (tenantId: TenantId, name: string) {
         const tool = yield* repository.get(tenantId, name)
         const adapter = adapters.get(tool.kind)
         if (adapter === undefined) return yield* new NotFound({ resource: "tool kind", id: tool.kind })
         return { tool, adapter }
       })
 
-      const actions = Effect.fn("Tools.actions")(function*(tenantId: TenantId, name: string) {
+      const actions = Effect.fn("Tools.actions")(function* (tenantId: TenantId, name: string) {
         return (yield* find(tenantId, name)).adapter.actions
       })
 
-      const catalogue = Effect.fn("Tools.catalogue")(function*(principal: Principal) {
-        const { items } = yield* repository.list(principal.tenantId, { limit: catalogueLimit }).pipe(
-          Effect.catchTag("@devops-mcp/core/ports/Cursor/CursorError", Effect.die)
-        )
+      const catalogue = Effect.fn("Tools.catalogue")(function* (principal: Principal) {
+        const { items } = yield* repository
+          .list(principal.tenantId, { limit: catalogueLimit })
+          .pipe(Effect.catchTag("@devops-mcp/core/ports/Cursor/CursorError", Effect.die))
         return items
           .toSorted((a, b) => (a.name < b.name ? -1 : 1))
           .flatMap((tool) =>
@@ -125,7 +128,7 @@ export class Tools extends Context.Service<Tools, {
           )
       })
 
-      const health = Effect.fn("Tools.health")(function*(tenantId: TenantId, name: string) {
+      const health = Effect.fn("Tools.health")(function* (tenantId: TenantId, name: string) {
         const { adapter, tool } = yield* find(tenantId, name)
         yield* adapter.health(tool.config)
       })
@@ -143,7 +146,7 @@ export class Tools extends Context.Service<Tools, {
           )
         )
 
-      const execute = Effect.fn("Tools.execute")(function*(
+      const execute = Effect.fn("Tools.execute")(function* (
         principal: Principal,
         name: string,
         actionName: string,

@@ -24,24 +24,27 @@ const decodePayload = (body: string) =>
     : Effect.mapError(decodeJson(body), () => refused("The body is not JSON"))
 
 /** Gives tools an address to post to, and takes in what they post: durable before it is answered, once however often. */
-export class Webhooks extends Context.Service<Webhooks, {
-  readonly create: (
-    tenantId: TenantId,
-    input: typeof CreateWebhook.Type
-  ) => Effect.Effect<{ readonly webhook: Webhook; readonly secret: Redacted.Redacted }, StoreError>
-  /** The signature is checked before anything else is looked at. */
-  readonly receive: (
-    id: WebhookId,
-    headers: WebhookHeaders,
-    body: string
-  ) => Effect.Effect<
-    typeof AcceptedDelivery.Type,
-    NotFound | Unauthenticated | InvalidInput | StoreError | QueueError
-  >
-}>()("@devops-mcp/core/webhooks/Webhooks") {
+export class Webhooks extends Context.Service<
+  Webhooks,
+  {
+    readonly create: (
+      tenantId: TenantId,
+      input: typeof CreateWebhook.Type
+    ) => Effect.Effect<{ readonly webhook: Webhook; readonly secret: Redacted.Redacted }, StoreError>
+    /** The signature is checked before anything else is looked at. */
+    readonly receive: (
+      id: WebhookId,
+      headers: WebhookHeaders,
+      body: string
+    ) => Effect.Effect<
+      typeof AcceptedDelivery.Type,
+      NotFound | Unauthenticated | InvalidInput | StoreError | QueueError
+    >
+  }
+>()("@devops-mcp/core/webhooks/Webhooks") {
   static readonly layer = Layer.effect(
     Webhooks,
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const repository = yield* WebhookRepository
       const adapters = yield* WebhookAdapters
       const transactions = yield* Transactions
@@ -49,7 +52,7 @@ export class Webhooks extends Context.Service<Webhooks, {
       const random = yield* SecureRandom.SecureRandom
       const newId = yield* makeNewId
 
-      const create = Effect.fn("Webhooks.create")(function*(tenantId: TenantId, input: typeof CreateWebhook.Type) {
+      const create = Effect.fn("Webhooks.create")(function* (tenantId: TenantId, input: typeof CreateWebhook.Type) {
         const secret = Redacted.make(input.secret ?? Base64Url.encode(yield* random.randomBytes(32)))
         const webhook = yield* repository.create(
           tenantId,
@@ -59,7 +62,7 @@ export class Webhooks extends Context.Service<Webhooks, {
         return { webhook, secret }
       })
 
-      const receive = Effect.fn("Webhooks.receive")(function*(id: WebhookId, headers: WebhookHeaders, body: string) {
+      const receive = Effect.fn("Webhooks.receive")(function* (id: WebhookId, headers: WebhookHeaders, body: string) {
         const { secret, tenantId, webhook } = yield* repository.target(id)
         const adapter = adapters.get(webhook.source)
         if (adapter === undefined) return yield* Effect.die(new Error(`No adapter for the source ${webhook.source}`))
@@ -77,7 +80,7 @@ export class Webhooks extends Context.Service<Webhooks, {
         }
         return yield* transactions.run(
           tenantId,
-          Effect.gen(function*() {
+          Effect.gen(function* () {
             const { deliveryId, duplicate } = yield* repository.accept(tenantId, delivery)
             if (duplicate) return { deliveryId, status: "duplicate" as const }
             yield* jobs.offer(Job.cases.IngestDelivery.make({ tenantId, deliveryId }), { id: `delivery:${deliveryId}` })

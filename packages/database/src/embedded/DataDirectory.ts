@@ -62,7 +62,7 @@ const unpack = (image: Buffer, directory: string): void => {
     made.add(folder)
   }
   ensure(root)
-  for (let offset = 0; offset + blockBytes <= image.length && image[offset] !== 0; ) {
+  for (let offset = 0; offset + blockBytes <= image.length && image[offset] !== 0;) {
     const header = image.subarray(offset, offset + blockBytes)
     const size = Number.parseInt(field(header, 124, 12), 8) || 0
     const path = join(root, field(header, 345, 155), field(header, 0, 100))
@@ -84,11 +84,7 @@ const unpack = (image: Buffer, directory: string): void => {
  * Makes sure that `directory` holds a database. A new one is written beside it and renamed into place, so whenever the
  * process is killed, the directory is either absent or complete.
  */
-export const prepare = async (
-  directory: string,
-  template: string | undefined,
-  onCreate: () => void
-): Promise<void> => {
+export const prepare = async (directory: string, template: string | undefined, onCreate: () => void): Promise<void> => {
   if (existsSync(join(directory, "PG_VERSION"))) return
   if (existsSync(directory) && readdirSync(directory).length > 0) {
     throw new DataDirectoryError("it is not empty and holds no database")

@@ -40,7 +40,7 @@ const send = (worker: Worker, request: WorkerRequest): void => {
   }
 }
 
-const spawn = Effect.fnUntraced(function*(workerData: WorkerInput) {
+const spawn = Effect.fnUntraced(function* (workerData: WorkerInput) {
   const events = yield* Queue.unbounded<Event>()
   const stopped = yield* Deferred.make<void>()
   const worker = new Worker(new URL("./worker.ts", import.meta.url), { name: "embedded-postgres", workerData })
@@ -65,7 +65,7 @@ const stop = ({ worker, stopped }: Thread): Effect.Effect<void> =>
     Effect.asVoid
   )
 
-const untilReady = Effect.fnUntraced(function*(
+const untilReady = Effect.fnUntraced(function* (
   { events }: Thread,
   input: WorkerInput,
   onProgress: (message: string) => Effect.Effect<void>
@@ -89,7 +89,7 @@ const untilReady = Effect.fnUntraced(function*(
   }
 })
 
-const reportStop = Effect.fnUntraced(function*({ events }: Thread) {
+const reportStop = Effect.fnUntraced(function* ({ events }: Thread) {
   const event = yield* Queue.take(events)
   if (event.kind === "stopped") yield* Effect.logError(`The embedded database has stopped: ${event.detail}`)
 })
@@ -108,15 +108,15 @@ export class EmbeddedPostgres extends Context.Service<
   }
 >()("@devops-mcp/database/embedded/EmbeddedPostgres") {}
 
-const openHome = Effect.fnUntraced(function*(home: string) {
+const openHome = Effect.fnUntraced(function* (home: string) {
   const fs = yield* FileSystem.FileSystem
-  yield* fs.makeDirectory(home, { recursive: true, mode: 0o700 }).pipe(
-    Effect.catchTag("PlatformError", (cause) => Effect.fail(new HomeNotWritable({ home, cause })))
-  )
+  yield* fs
+    .makeDirectory(home, { recursive: true, mode: 0o700 })
+    .pipe(Effect.catchTag("PlatformError", (cause) => Effect.fail(new HomeNotWritable({ home, cause }))))
   yield* HomeLock.hold(home)
 })
 
-const make = Effect.fn("EmbeddedPostgres.make")(function*(
+const make = Effect.fn("EmbeddedPostgres.make")(function* (
   options: Options
 ): Effect.fn.Return<EmbeddedPostgres["Service"], StartError, FileSystem.FileSystem | Scope.Scope> {
   if (options.directory !== undefined) yield* openHome(options.directory)
@@ -135,7 +135,7 @@ const make = Effect.fn("EmbeddedPostgres.make")(function*(
     return stream
   }
 
-  const dump = Effect.fn("EmbeddedPostgres.dump")(function*(path: string) {
+  const dump = Effect.fn("EmbeddedPostgres.dump")(function* (path: string) {
     const { failure } = yield* Effect.callback<DumpAnswer>((resume) => {
       const { port1, port2 } = new MessageChannel()
       port1.once("message", (answer: DumpAnswer) => resume(Effect.succeed(answer)))

@@ -34,7 +34,7 @@ interface ProcessState {
 }
 
 /** What Linux tells of a process: whether it has ended, and its start in clock ticks of this boot. */
-const processState = Effect.fnUntraced(function*(fs: FileSystem.FileSystem, pid: number) {
+const processState = Effect.fnUntraced(function* (fs: FileSystem.FileSystem, pid: number) {
   const boot = yield* fs.readFileString("/proc/sys/kernel/random/boot_id")
   const stat = yield* fs.readFileString(`/proc/${pid}/stat`)
   const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ")
@@ -45,7 +45,7 @@ const processState = Effect.fnUntraced(function*(fs: FileSystem.FileSystem, pid:
   return state
 }, Effect.option)
 
-const isAlive = Effect.fnUntraced(function*(fs: FileSystem.FileSystem, owner: Owner) {
+const isAlive = Effect.fnUntraced(function* (fs: FileSystem.FileSystem, owner: Owner) {
   if (owner.pid <= 0 || !(yield* exists(owner.pid))) return false
   const state = yield* processState(fs, owner.pid)
   if (Option.isNone(state)) return true
@@ -71,7 +71,7 @@ const create = (fs: FileSystem.FileSystem, draft: string, path: string) =>
 const successor = (lock: string, dead: Owner): string => `${lock}.after-${dead.token}`
 
 /** The last in the chain of owners that begins at the lock: whoever claimed the place of the dead one before it. */
-const last = Effect.fnUntraced(function*(fs: FileSystem.FileSystem, lock: string) {
+const last = Effect.fnUntraced(function* (fs: FileSystem.FileSystem, lock: string) {
   let owner = yield* read(fs, lock)
   while (Option.isSome(owner)) {
     const next = yield* read(fs, successor(lock, owner.value))
@@ -85,7 +85,7 @@ const last = Effect.fnUntraced(function*(fs: FileSystem.FileSystem, lock: string
  * Takes the lock, or the place of an owner that is dead. A place is claimed by making the file `lock.after-<token>`,
  * which only one can do, and counts only while the chain from the lock still leads to it: two stealers never both win.
  */
-const claim = Effect.fnUntraced(function*(fs: FileSystem.FileSystem, home: string, draft: string, own: Owner) {
+const claim = Effect.fnUntraced(function* (fs: FileSystem.FileSystem, home: string, draft: string, own: Owner) {
   const lock = `${home}/lock`
   let path = lock
   while (true) {
@@ -109,12 +109,15 @@ const claim = Effect.fnUntraced(function*(fs: FileSystem.FileSystem, home: strin
   }
 })
 
-const release = Effect.fnUntraced(function*(fs: FileSystem.FileSystem, home: string, own: Owner) {
-  const owner = yield* read(fs, `${home}/lock`)
-  if (Option.exists(owner, ({ token }) => token === own.token)) yield* fs.remove(`${home}/lock`)
-}, Effect.ignore({ log: true }))
+const release = Effect.fnUntraced(
+  function* (fs: FileSystem.FileSystem, home: string, own: Owner) {
+    const owner = yield* read(fs, `${home}/lock`)
+    if (Option.exists(owner, ({ token }) => token === own.token)) yield* fs.remove(`${home}/lock`)
+  },
+  Effect.ignore({ log: true })
+)
 
-const acquire = Effect.fnUntraced(function*(fs: FileSystem.FileSystem, home: string) {
+const acquire = Effect.fnUntraced(function* (fs: FileSystem.FileSystem, home: string) {
   const state = yield* processState(fs, process.pid)
   const own: Owner = {
     pid: process.pid,
@@ -133,11 +136,9 @@ const acquire = Effect.fnUntraced(function*(fs: FileSystem.FileSystem, home: str
  * stolen only from an owner that is dead, never for being slow: long SQL looks the same from outside.
  * Processes that share the folder but not their pids (containers on one volume) cannot see each other.
  */
-export const hold = Effect.fn("HomeLock.hold")(function*(home: string): Effect.fn.Return<
-  void,
-  HomeInUse | HomeNotWritable,
-  FileSystem.FileSystem | Scope.Scope
-> {
+export const hold = Effect.fn("HomeLock.hold")(function* (
+  home: string
+): Effect.fn.Return<void, HomeInUse | HomeNotWritable, FileSystem.FileSystem | Scope.Scope> {
   const fs = yield* FileSystem.FileSystem
   yield* Effect.acquireRelease(acquire(fs, home), (own) => release(fs, home, own)).pipe(
     Effect.catchTag("PlatformError", (cause) => Effect.fail(new HomeNotWritable({ home, cause })))

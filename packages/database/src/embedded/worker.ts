@@ -64,7 +64,10 @@ const answerDump = async (database: PGlite, gateway: Gateway, path: string, answ
       await gateway.run(checkpoint)
       await dump(database, path)
     })
-    .then(() => reply(undefined), (cause) => reply(sentence(cause)))
+    .then(
+      () => reply(undefined),
+      (cause) => reply(sentence(cause))
+    )
   answer.close()
 }
 

@@ -16,7 +16,7 @@ import { makeTable } from "./Tables.ts"
 
 export const ApiKeyRepositoryLive = Layer.effect(
   ApiKeyRepository,
-  Effect.gen(function*() {
+  Effect.gen(function* () {
     const tenancy = yield* Tenancy
     const { get, list, missing, run, sql } = yield* makeTable({
       table: "api_keys",
@@ -34,7 +34,7 @@ export const ApiKeyRepositoryLive = Layer.effect(
         run(
           tenantId,
           "create",
-          Effect.gen(function*() {
+          Effect.gen(function* () {
             const row = yield* keyRow(key)
             const inserted = yield* sql`
               insert into api_keys ${sql.insert({ ...row, tenantId, hash })} on conflict (hash) do nothing returning id`
@@ -45,7 +45,7 @@ export const ApiKeyRepositoryLive = Layer.effect(
         run(
           tenantId,
           "revoke",
-          Effect.gen(function*() {
+          Effect.gen(function* () {
             const rows = yield* sql`
               update api_keys set revoked_at = coalesce(revoked_at, ${DateTime.toDateUtc(now)})
               where id = ${id} returning id`
@@ -55,7 +55,7 @@ export const ApiKeyRepositoryLive = Layer.effect(
       findByHash: (hash) =>
         tenancy.system(
           "api_keys.findByHash",
-          Effect.gen(function*() {
+          Effect.gen(function* () {
             const [row] = yield* decodeOwned(yield* sql`select * from api_keys where hash = ${hash}`)
             if (row === undefined) return Option.none()
             const { tenantId, ...key } = row
@@ -68,7 +68,7 @@ export const ApiKeyRepositoryLive = Layer.effect(
 
 export const TenantRepositoryLive = Layer.effect(
   TenantRepository,
-  Effect.gen(function*() {
+  Effect.gen(function* () {
     const sql = yield* SqlClient.SqlClient
     const tenancy = yield* Tenancy
     const decode = decodeRows(Tenant)
@@ -79,7 +79,7 @@ export const TenantRepositoryLive = Layer.effect(
       create: (tenant) =>
         tenancy.system(
           "tenants.create",
-          Effect.gen(function*() {
+          Effect.gen(function* () {
             yield* sql`insert into tenants ${sql.insert(yield* tenantRow(tenant))}`
             return tenant
           })
@@ -87,7 +87,7 @@ export const TenantRepositoryLive = Layer.effect(
       get: (id) =>
         tenancy.system(
           "tenants.get",
-          Effect.gen(function*() {
+          Effect.gen(function* () {
             const [tenant] = yield* decode(yield* sql`select * from tenants where id = ${id}`)
             return tenant ?? (yield* new NotFound({ resource: "tenant", id }))
           })
@@ -95,7 +95,7 @@ export const TenantRepositoryLive = Layer.effect(
       list: (request) =>
         tenancy.system(
           "tenants.list",
-          Effect.gen(function*() {
+          Effect.gen(function* () {
             const before = yield* cursors.decode(request)
             const older = before === undefined ? sql`` : sql`where id < ${before}`
             const rows = yield* sql`select * from tenants ${older} order by id desc limit ${request.limit + 1}`
@@ -105,7 +105,7 @@ export const TenantRepositoryLive = Layer.effect(
       first: (candidate) =>
         tenancy.system(
           "tenants.first",
-          Effect.gen(function*() {
+          Effect.gen(function* () {
             const row = { ...(yield* tenantRow(candidate)), isFirst: true }
             yield* sql`insert into tenants ${sql.insert(row)} on conflict do nothing`
             const [tenant] = yield* decode(yield* sql`select * from tenants where is_first`)
@@ -118,7 +118,7 @@ export const TenantRepositoryLive = Layer.effect(
 
 export const AuditRepositoryLive = Layer.effect(
   AuditRepository,
-  Effect.gen(function*() {
+  Effect.gen(function* () {
     const tenancy = yield* Tenancy
     const { decode, run, sql } = yield* makeTable({
       table: "audit_log",
@@ -132,9 +132,10 @@ export const AuditRepositoryLive = Layer.effect(
       append: (entries) =>
         tenancy.system(
           "audit_log.append",
-          Effect.gen(function*() {
+          Effect.gen(function* () {
             const rows = yield* Effect.forEach(entries, ({ entry, tenantId }) =>
-              Effect.map(entryRow(entry), (row): Record<string, unknown> => ({ target: null, ...row, tenantId })))
+              Effect.map(entryRow(entry), (row): Record<string, unknown> => ({ target: null, ...row, tenantId }))
+            )
             if (Array.isArrayNonEmpty(rows)) yield* sql`insert into audit_log ${sql.insert(rows)}`
           })
         ),
@@ -146,7 +147,7 @@ export const AuditRepositoryLive = Layer.effect(
 
 export const IdempotencyRepositoryLive = Layer.effect(
   IdempotencyRepository,
-  Effect.gen(function*() {
+  Effect.gen(function* () {
     const sql = yield* SqlClient.SqlClient
     const tenancy = yield* Tenancy
 

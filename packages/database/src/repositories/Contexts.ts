@@ -8,21 +8,23 @@ import { decodeRows, storable, toRow } from "../Rows.ts"
 import { makeTable } from "./Tables.ts"
 
 const NewContextRow = AgentContext.mapFields(Struct.omit(["tokenCount", "itemCount", "version"]))
-const patchRow = toRow(AgentContext.mapFields((fields) => ({
-  name: Schema.optionalKey(fields.name),
-  description: fields.description,
-  maxTokens: Schema.optionalKey(fields.maxTokens),
-  metadata: Schema.optionalKey(fields.metadata),
-  expiresAt: fields.expiresAt,
-  updatedAt: fields.updatedAt
-})))
+const patchRow = toRow(
+  AgentContext.mapFields((fields) => ({
+    name: Schema.optionalKey(fields.name),
+    description: fields.description,
+    maxTokens: Schema.optionalKey(fields.maxTokens),
+    metadata: Schema.optionalKey(fields.metadata),
+    expiresAt: fields.expiresAt,
+    updatedAt: fields.updatedAt
+  }))
+)
 
 /** Makes LIKE's wildcards ordinary characters. */
 const literalPattern = (text: string) => `%${storable(text).replaceAll(/[\\%_]/g, "\\$&")}%`
 
 export const ContextRepositoryLive = Layer.effect(
   ContextRepository,
-  Effect.gen(function*() {
+  Effect.gen(function* () {
     const { decode, get, list, missing, one, remove, run, sql } = yield* makeTable({
       table: "contexts",
       resource: "context",
@@ -34,21 +36,18 @@ export const ContextRepositoryLive = Layer.effect(
     const itemRow = toRow(ContextItem)
     const itemCursors = cursorsOf("context_items", /^\d{1,9}$/)
 
-    const insertItems = Effect.fnUntraced(function*(
+    const insertItems = Effect.fnUntraced(function* (
       tenantId: TenantId,
       contextId: ContextId,
       items: ReadonlyArray<ContextItem>
     ) {
       const rows = yield* Effect.forEach(items, (item) =>
-        Effect.map(itemRow(item), (row): Record<string, unknown> => ({ ...row, tenantId, contextId })))
+        Effect.map(itemRow(item), (row): Record<string, unknown> => ({ ...row, tenantId, contextId }))
+      )
       if (Array.isArrayNonEmpty(rows)) yield* sql`insert into context_items ${sql.insert(rows)}`
     })
 
-    const append = Effect.fnUntraced(function*(
-      tenantId: TenantId,
-      id: ContextId,
-      items: ReadonlyArray<NewItem>
-    ) {
+    const append = Effect.fnUntraced(function* (tenantId: TenantId, id: ContextId, items: ReadonlyArray<NewItem>) {
       const tokens = items.reduce((total, item) => total + item.tokens, 0)
       // The update locks the context's row, so concurrent appends get their numbers one after the other.
       const rows = yield* sql<{ readonly nextSeq: number }>`
@@ -66,7 +65,7 @@ export const ContextRepositoryLive = Layer.effect(
       return { items: numbered, context }
     })
 
-    const staleOr = Effect.fnUntraced(function*(id: ContextId) {
+    const staleOr = Effect.fnUntraced(function* (id: ContextId) {
       const found = yield* sql`select 1 from contexts where id = ${id}`
       return yield* found.length === 0 ? missing(id) : new StaleVersion({ resource: "context", id })
     })
@@ -78,7 +77,7 @@ export const ContextRepositoryLive = Layer.effect(
         run(
           tenantId,
           "create",
-          Effect.gen(function*() {
+          Effect.gen(function* () {
             const row = yield* contextRow({ ...context, updatedAt: context.createdAt })
             const rows = yield* sql`insert into contexts ${sql.insert({ ...row, tenantId })} returning *`
             return yield* one(context.id, Effect.succeed(rows))
@@ -96,7 +95,7 @@ export const ContextRepositoryLive = Layer.effect(
         run(
           tenantId,
           "update",
-          Effect.gen(function*() {
+          Effect.gen(function* () {
             const row = yield* patchRow({ ...patch, updatedAt: now })
             const unchanged = version === undefined ? sql`` : sql`and version = ${version}`
             const rows = yield* sql`
@@ -110,10 +109,11 @@ export const ContextRepositoryLive = Layer.effect(
         run(
           tenantId,
           "listItems",
-          Effect.gen(function*() {
+          Effect.gen(function* () {
             yield* get(tenantId, id)
             const after = Number((yield* itemCursors.decode(request)) ?? 0)
-            const group = request.removedBy === undefined ? sql`removed_by is null` : sql`removed_by = ${request.removedBy}`
+            const group =
+              request.removedBy === undefined ? sql`removed_by is null` : sql`removed_by = ${request.removedBy}`
             const rows = yield* sql`
               select * from context_items where context_id = ${id} and ${group} and seq > ${after}
               order by seq limit ${request.limit + 1}`
@@ -124,7 +124,7 @@ export const ContextRepositoryLive = Layer.effect(
         run(
           tenantId,
           "allItems",
-          Effect.gen(function*() {
+          Effect.gen(function* () {
             yield* get(tenantId, id)
             return yield* decodeItems(
               yield* sql`select * from context_items where context_id = ${id} and removed_by is null order by seq`
@@ -135,7 +135,7 @@ export const ContextRepositoryLive = Layer.effect(
         run(
           tenantId,
           "replaceWithDigest",
-          Effect.gen(function*() {
+          Effect.gen(function* () {
             // The lock comes first: whoever else changes this context waits, and counts are of one state.
             yield* one(id, sql`select * from contexts where id = ${id} for update`)
             const taken = yield* sql<{ readonly tokens: number }>`

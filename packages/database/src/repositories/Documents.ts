@@ -6,7 +6,7 @@ import { makeTable } from "./Tables.ts"
 
 export const DocumentRepositoryLive = Layer.effect(
   DocumentRepository,
-  Effect.gen(function*() {
+  Effect.gen(function* () {
     const { get, list, missing, remove, run, sql } = yield* makeTable({
       table: "documents",
       resource: "document",
@@ -23,7 +23,7 @@ export const DocumentRepositoryLive = Layer.effect(
         run(
           tenantId,
           "create",
-          Effect.gen(function*() {
+          Effect.gen(function* () {
             const row = yield* documentRow(document)
             yield* sql`insert into documents ${sql.insert({ ...row, tenantId })}`
             return document
@@ -33,7 +33,7 @@ export const DocumentRepositoryLive = Layer.effect(
         run(
           tenantId,
           "setStatus",
-          Effect.gen(function*() {
+          Effect.gen(function* () {
             const rows = yield* sql`update documents set status = ${status} where id = ${id} returning id`
             if (rows.length === 0) return yield* missing(id)
           })

@@ -6,7 +6,7 @@ import { makeTable } from "./Tables.ts"
 
 export const EventRepositoryLive = Layer.effect(
   EventRepository,
-  Effect.gen(function*() {
+  Effect.gen(function* () {
     const { decode, get, list, run, sql } = yield* makeTable({
       table: "events",
       resource: "event",
@@ -21,7 +21,7 @@ export const EventRepositoryLive = Layer.effect(
         run(
           tenantId,
           "upsert",
-          Effect.gen(function*() {
+          Effect.gen(function* () {
             const row = yield* eventRow(event)
             // A late failure of one worker never takes back what another has processed.
             yield* sql`

@@ -1,4 +1,10 @@
-import { type Candidate, type Chunk, type EmbeddedChunk, type SearchFilter, SearchIndex } from "@devops-mcp/core/ports/SearchIndex"
+import {
+  type Candidate,
+  type Chunk,
+  type EmbeddedChunk,
+  type SearchFilter,
+  SearchIndex
+} from "@devops-mcp/core/ports/SearchIndex"
 import { Metadata } from "@devops-mcp/domain/Fields"
 import { ChunkId, type TenantId } from "@devops-mcp/domain/Ids"
 import { SearchKind } from "@devops-mcp/domain/Search"
@@ -24,11 +30,12 @@ const wordCandidates = 200
 /** How much of a query's beginning is searched for: each word costs the server time, and a hundred thousand its stack. */
 const queryCharacters = 4_000
 
-const placeOf = ({ kind, position, refId }: Pick<Chunk, "kind" | "position" | "refId">) => `${kind}:${refId}:${position}`
+const placeOf = ({ kind, position, refId }: Pick<Chunk, "kind" | "position" | "refId">) =>
+  `${kind}:${refId}:${position}`
 
 export const SearchIndexLive = Layer.effect(
   SearchIndex,
-  Effect.gen(function*() {
+  Effect.gen(function* () {
     const sql = yield* SqlClient.SqlClient
     const tenancy = yield* Tenancy
     const decode: (rows: ReadonlyArray<object>) => Effect.Effect<ReadonlyArray<Candidate>> = decodeRows(CandidateRow)
@@ -45,7 +52,7 @@ export const SearchIndexLive = Layer.effect(
         )
       ])
 
-    const put = Effect.fnUntraced(function*(tenantId: TenantId, model: string, chunks: ReadonlyArray<EmbeddedChunk>) {
+    const put = Effect.fnUntraced(function* (tenantId: TenantId, model: string, chunks: ReadonlyArray<EmbeddedChunk>) {
       if (!Array.isReadonlyArrayNonEmpty(chunks)) return
       const rows = Array.map(chunks, ({ embedding: _, metadata, text, ...chunk }) => ({
         ...chunk,
@@ -59,15 +66,19 @@ export const SearchIndexLive = Layer.effect(
         returning id, kind, position, ref_id`
       // A passage that was there keeps its id, so embeddings go by what is stored and not by what was offered.
       const idAt = new Map(stored.map((row) => [placeOf(row), row.id]))
-      yield* Effect.forEach(chunks, ({ embedding, ...chunk }) =>
-        sql`
+      yield* Effect.forEach(
+        chunks,
+        ({ embedding, ...chunk }) =>
+          sql`
           insert into chunk_embeddings (tenant_id, chunk_id, model, dimensions, embedding)
           values (
             ${tenantId}, ${idAt.get(placeOf(chunk))}, ${model}, ${embedding.length},
             ${toSql([...embedding])}::vector
           )
           on conflict (chunk_id, model) do update
-          set embedding = excluded.embedding, dimensions = excluded.dimensions`, { discard: true })
+          set embedding = excluded.embedding, dimensions = excluded.dimensions`,
+        { discard: true }
+      )
     })
 
     return SearchIndex.of({
@@ -82,7 +93,7 @@ export const SearchIndexLive = Layer.effect(
         tenancy.run(
           tenantId,
           "searchIndex.nearest",
-          Effect.gen(function*() {
+          Effect.gen(function* () {
             // The cast and the literal dimension are what the partial index is made for.
             const n = sql.literal(String(embedding.length))
             const vector = sql`${toSql([...embedding])}::vector(${n})`
@@ -102,7 +113,7 @@ export const SearchIndexLive = Layer.effect(
         tenancy.run(
           tenantId,
           "searchIndex.keyword",
-          Effect.gen(function*() {
+          Effect.gen(function* () {
             const asked = storable(query.slice(0, queryCharacters))
             // Any of the words will do: with all of them demanded, a question in prose finds nothing.
             // No word has a space in it, so what is between spaces is an operator.

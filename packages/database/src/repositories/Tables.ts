@@ -19,9 +19,9 @@ export interface TableOptions<S> {
 }
 
 /** What every tenant's table offers in the same way: get, list by newest id, delete. */
-export const makeTable = Effect.fnUntraced(function*<S extends Schema.Decoder<unknown> & { readonly Type: { readonly id: string } }>(
-  { key, resource, schema, table }: TableOptions<S>
-) {
+export const makeTable = Effect.fnUntraced(function* <
+  S extends Schema.Decoder<unknown> & { readonly Type: { readonly id: string } }
+>({ key, resource, schema, table }: TableOptions<S>) {
   const sql = yield* SqlClient.SqlClient
   const tenancy = yield* Tenancy
   const decode = decodeRows(schema)
@@ -31,7 +31,8 @@ export const makeTable = Effect.fnUntraced(function*<S extends Schema.Decoder<un
   /** The row that a statement returns, or NotFound. */
   const one = <E>(id: string, statement: Effect.Effect<ReadonlyArray<object>, E>) =>
     Effect.flatMap(Effect.flatMap(statement, decode), ([row]) =>
-      row === undefined ? Effect.fail(missing(id)) : Effect.succeed(row))
+      row === undefined ? Effect.fail(missing(id)) : Effect.succeed(row)
+    )
 
   const get = (tenantId: TenantId, id: string): Effect.Effect<S["Type"], NotFound | StoreError> =>
     tenancy.run(tenantId, `${table}.get`, one(id, sql`select * from ${sql(table)} where ${sql(key)} = ${storable(id)}`))
@@ -44,7 +45,7 @@ export const makeTable = Effect.fnUntraced(function*<S extends Schema.Decoder<un
     tenancy.run(
       tenantId,
       `${table}.list`,
-      Effect.gen(function*() {
+      Effect.gen(function* () {
         const before = yield* cursors.decode(request)
         const all = before === undefined ? conditions : [...conditions, sql`id < ${before}`]
         const rows = yield* sql`
@@ -59,7 +60,8 @@ export const makeTable = Effect.fnUntraced(function*<S extends Schema.Decoder<un
       tenantId,
       `${table}.delete`,
       Effect.flatMap(sql`delete from ${sql(table)} where ${sql(key)} = ${storable(id)} returning id`, (rows) =>
-        rows.length === 0 ? Effect.fail(missing(id)) : Effect.void)
+        rows.length === 0 ? Effect.fail(missing(id)) : Effect.void
+      )
     )
 
   const run = <A, E>(tenantId: TenantId, method: string, effect: Effect.Effect<A, E>) =>

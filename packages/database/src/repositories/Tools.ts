@@ -7,7 +7,7 @@ import { makeTable } from "./Tables.ts"
 
 export const ToolRepositoryLive = Layer.effect(
   ToolRepository,
-  Effect.gen(function*() {
+  Effect.gen(function* () {
     const { decode, get, list, missing, remove, run, sql } = yield* makeTable({
       table: "tools",
       resource: "tool",
@@ -24,7 +24,7 @@ export const ToolRepositoryLive = Layer.effect(
         run(
           tenantId,
           "create",
-          Effect.gen(function*() {
+          Effect.gen(function* () {
             const row = yield* toolRow(tool)
             const inserted = yield* sql`
               insert into tools ${sql.insert({ ...row, tenantId })} on conflict (tenant_id, name) do nothing returning id`
@@ -36,7 +36,7 @@ export const ToolRepositoryLive = Layer.effect(
         run(
           tenantId,
           "update",
-          Effect.gen(function*() {
+          Effect.gen(function* () {
             const unchanged = version === undefined ? sql`` : sql`and version = ${version}`
             const rows = yield* sql`
               update tools set config = ${toJsonb(config)}, version = version + 1, updated_at = ${DateTime.toDateUtc(now)}

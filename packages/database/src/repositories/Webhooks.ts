@@ -23,7 +23,7 @@ const AcceptedRow = Schema.Struct({ id: DeliveryId })
 
 export const WebhookRepositoryLive = Layer.effect(
   WebhookRepository,
-  Effect.gen(function*() {
+  Effect.gen(function* () {
     const tenancy = yield* Tenancy
     const webhooks = yield* makeTable({ table: "webhooks", resource: "webhook", schema: Webhook, key: "id" })
     const deliveries = yield* makeTable({ table: "deliveries", resource: "delivery", schema: DeliveryRow, key: "id" })
@@ -42,7 +42,7 @@ export const WebhookRepositoryLive = Layer.effect(
         webhooks.run(
           tenantId,
           "create",
-          Effect.gen(function*() {
+          Effect.gen(function* () {
             const row = yield* webhookRow(webhook)
             yield* sql`insert into webhooks ${sql.insert({ ...row, tenantId, secret: Redacted.value(secret) })}`
             return webhook
@@ -51,7 +51,7 @@ export const WebhookRepositoryLive = Layer.effect(
       target: (id: WebhookId) =>
         tenancy.system(
           "webhooks.target",
-          Effect.gen(function*() {
+          Effect.gen(function* () {
             const [row] = yield* decodeTarget(yield* sql`select * from webhooks where id = ${id}`)
             if (row === undefined) return yield* new NotFound({ resource: "webhook", id })
             const { secret, tenantId, ...webhook } = row
@@ -62,7 +62,7 @@ export const WebhookRepositoryLive = Layer.effect(
         deliveries.run(
           tenantId,
           "accept",
-          Effect.gen(function*() {
+          Effect.gen(function* () {
             const row = yield* deliveryRow(delivery)
             // A payload may be any JSON value, also a scalar, which `toRow` takes for a plain column.
             const columns = { ...row, payload: toJsonb(delivery.payload) }

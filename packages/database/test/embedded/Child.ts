@@ -13,7 +13,7 @@ export interface Child {
   readonly kill: Effect.Effect<ReadonlyArray<string>>
 }
 
-export const start = Effect.fnUntraced(function*(script: string, ...args: ReadonlyArray<string>) {
+export const start = Effect.fnUntraced(function* (script: string, ...args: ReadonlyArray<string>) {
   const lines = yield* Queue.unbounded<string>()
   const closed = yield* Deferred.make<void>()
   const path = fileURLToPath(new URL(script, import.meta.url))
@@ -30,7 +30,7 @@ export const start = Effect.fnUntraced(function*(script: string, ...args: Readon
 })
 
 /** Takes lines until one passes. */
-export const takeUntil = Effect.fnUntraced(function*(child: Child, accept: (line: string, taken: number) => boolean) {
+export const takeUntil = Effect.fnUntraced(function* (child: Child, accept: (line: string, taken: number) => boolean) {
   const taken: Array<string> = []
   do taken.push(yield* Queue.take(child.lines))
   while (!accept(taken.at(-1) ?? "", taken.length))

@@ -8,7 +8,7 @@ import * as Child from "./Child.ts"
 
 const folder = Effect.flatMap(FileSystem.FileSystem, (fs) => fs.makeTempDirectoryScoped())
 
-const open = Effect.fnUntraced(function*(options: EmbeddedPostgres.Options) {
+const open = Effect.fnUntraced(function* (options: EmbeddedPostgres.Options) {
   const context = yield* Layer.build(EmbeddedPostgres.layer(options))
   const database = Context.get(context, EmbeddedPostgres.EmbeddedPostgres)
   const sql = yield* PgClient.make({ stream: database.connect, username: "postgres", ssl: false, maxConnections: 4 })
@@ -24,17 +24,19 @@ class Closed extends Context.Service<
 >()("@devops-mcp/database/test/embedded/EmbeddedPostgres.test/Closed") {
   static readonly layer = Layer.effect(
     Closed,
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const home = `${yield* folder}/made/home`
       const template = `${yield* folder}/template.tar`
       const progress: Array<string> = []
       const onProgress = (message: string) => Effect.sync(() => void progress.push(message))
-      yield* Effect.scoped(Effect.gen(function*() {
-        const { dump, sql } = yield* open({ directory: home, onProgress })
-        yield* sql`CREATE TABLE kept (n int)`
-        yield* sql`INSERT INTO kept VALUES (42)`
-        yield* dump(template)
-      }))
+      yield* Effect.scoped(
+        Effect.gen(function* () {
+          const { dump, sql } = yield* open({ directory: home, onProgress })
+          yield* sql`CREATE TABLE kept (n int)`
+          yield* sql`INSERT INTO kept VALUES (42)`
+          yield* dump(template)
+        })
+      )
       return { home, template, progress }
     })
   )
@@ -46,26 +48,28 @@ const isAcknowledged = (line: string) => /^\d+$/.test(line)
 
 layer(Fixture, { timeout: "60 seconds", excludeTestServices: true })("EmbeddedPostgres", (it) => {
   it.effect("makes a private home and tells what takes its time", () =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const fs = yield* FileSystem.FileSystem
       const { home, progress } = yield* Closed
       assert.deepStrictEqual(progress, ["Preparing a new database", "Starting the database"])
       assert.strictEqual((yield* fs.stat(home)).mode & 0o777, 0o700)
       assert.deepStrictEqual(yield* fs.readDirectory(home), ["postgres"])
-    }))
+    })
+  )
 
   it.effect("keeps its data, and gives it to what starts from its template", () =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const { home, template } = yield* Closed
       const reopened = yield* open({ directory: home })
       const copy = yield* open({ directory: undefined, template })
       assert.deepStrictEqual(yield* reopened.sql`SELECT n FROM kept`, [{ n: 42 }])
       assert.deepStrictEqual(yield* copy.sql`SELECT n FROM kept`, [{ n: 42 }])
       assert.deepStrictEqual(yield* copy.sql`SHOW timezone`, [{ TimeZone: "UTC" }])
-    }))
+    })
+  )
 
   it.effect("loses no acknowledged row to kill -9, at whichever moment, and refuses a second owner", () =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const fs = yield* FileSystem.FileSystem
       const { template } = yield* Closed
       const home = `${yield* folder}/killed`
@@ -85,13 +89,17 @@ layer(Fixture, { timeout: "60 seconds", excludeTestServices: true })("EmbeddedPo
       const rows = yield* sql<{ id: number; size: number }>`SELECT id, length(body) AS size FROM written`
       const stored = new Set(rows.map((row) => row.id))
       assert.isAbove(acknowledged.length, 100)
-      assert.deepStrictEqual(acknowledged.filter((id) => !stored.has(id)), [])
+      assert.deepStrictEqual(
+        acknowledged.filter((id) => !stored.has(id)),
+        []
+      )
       assert.isTrue(rows.every((row) => row.size === 2000))
-      assert.deepStrictEqual((yield* fs.readDirectory(home)).sort(), ["lock", "postgres"])
-    }))
+      assert.deepStrictEqual((yield* fs.readDirectory(home)).toSorted(), ["lock", "postgres"])
+    })
+  )
 
   it.effect("says what is wrong with a home, a data directory or a template", () =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const fs = yield* FileSystem.FileSystem
       const { home } = yield* Closed
       const root = yield* folder
@@ -110,5 +118,6 @@ layer(Fixture, { timeout: "60 seconds", excludeTestServices: true })("EmbeddedPo
       assert.include(template.message, "the database template holds no database")
       assert.include(corrupt.message, `${root}/corrupt/postgres cannot be opened (could not read file "global/pg_`)
       assert.deepStrictEqual(yield* fs.readDirectory(`${root}/foreign`), ["postgres"])
-    }))
+    })
+  )
 })

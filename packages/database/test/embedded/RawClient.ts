@@ -12,13 +12,13 @@ export interface RawClient {
   readonly processId: number
 }
 
-const untilReady = Effect.fnUntraced(function*(frames: Queue.Dequeue<Buffer>) {
+const untilReady = Effect.fnUntraced(function* (frames: Queue.Dequeue<Buffer>) {
   const answer: Array<Buffer> = []
   while (answer.at(-1)?.[0] !== Wire.Type.ready) answer.push(yield* Queue.take(frames))
   return answer
 })
 
-export const make = Effect.fnUntraced(function*(connect: () => Duplex) {
+export const make = Effect.fnUntraced(function* (connect: () => Duplex) {
   const frames = yield* Queue.unbounded<Buffer>()
   const reader = new Wire.FrameReader("backend")
   const stream = yield* Effect.acquireRelease(Effect.sync(connect), (stream) => Effect.sync(() => stream.destroy()))
@@ -30,14 +30,21 @@ export const make = Effect.fnUntraced(function*(connect: () => Duplex) {
     stream,
     frames,
     processId: key?.readInt32BE(5) ?? 0,
-    ask: (...messages) => Effect.andThen(Effect.sync(() => stream.write(Buffer.concat(messages))), untilReady(frames))
+    ask: (...messages) =>
+      Effect.andThen(
+        Effect.sync(() => stream.write(Buffer.concat(messages))),
+        untilReady(frames)
+      )
   }
   return client
 })
 
 /** The types of frames, as the letters the protocol documentation uses. Reports of parameters are left out. */
 export const types = (frames: ReadonlyArray<Buffer>): string =>
-  frames.map((frame) => String.fromCharCode(frame[0] ?? 0)).filter((type) => type !== "S").join("")
+  frames
+    .map((frame) => String.fromCharCode(frame[0] ?? 0))
+    .filter((type) => type !== "S")
+    .join("")
 
 /** The code of the first error among the frames. */
 export const errorCode = (frames: ReadonlyArray<Buffer>): string | undefined => {

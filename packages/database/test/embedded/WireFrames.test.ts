@@ -3,7 +3,7 @@ import { Effect, Schema } from "effect"
 import * as Wire from "../../src/embedded/WireFrames.ts"
 
 const chunked = (bytes: Buffer, cuts: ReadonlyArray<number>): ReadonlyArray<Buffer> => {
-  const offsets = [0, ...cuts.map((cut) => cut % (bytes.length + 1)).sort((a, b) => a - b), bytes.length]
+  const offsets = [0, ...cuts.map((cut) => cut % (bytes.length + 1)).toSorted((a, b) => a - b), bytes.length]
   return offsets.slice(1).map((end, index) => bytes.subarray(offsets[index], end))
 }
 
@@ -50,7 +50,8 @@ describe("statement names", () => {
       const name = Buffer.from(plain).toString()
       assert.strictEqual(Wire.statementName(frame), name)
       assert.strictEqual(Wire.statementName(Wire.withStatementPrefix(frame, "c1:")), `c1:${name}`)
-    }))
+    })
+  )
 
   it("leaves the unnamed statement alone", () => {
     const frame = Wire.closeStatement("")

@@ -28,12 +28,12 @@ const resultOf = (outcome: ToolOutcome): CallToolResult =>
   outcome._tag === "Result"
     ? { content: [{ type: "text", text: outcome.text }], structuredContent: { ...outcome.structured } }
     : {
-      content: [
-        { type: "text", text: outcome.error.detail },
-        { type: "text", text: encodeJson({ error: outcome.error }) }
-      ],
-      isError: true
-    }
+        content: [
+          { type: "text", text: outcome.error.detail },
+          { type: "text", text: encodeJson({ error: outcome.error }) }
+        ],
+        isError: true
+      }
 
 /** Revisions before 2025-06-18 know a title among the annotations only. */
 const listedTool = (tool: RegisteredTool): ListToolsResult["tools"][number] => ({
@@ -45,15 +45,17 @@ const listedTool = (tool: RegisteredTool): ListToolsResult["tools"][number] => (
 const scrub = (cause: Cause.Cause<ProtocolError>) =>
   Cause.hasDies(cause)
     ? Effect.andThen(
-      Effect.logError("An MCP request died", cause),
-      Effect.fail(new ProtocolError(INTERNAL_ERROR, "Internal error"))
-    )
+        Effect.logError("An MCP request died", cause),
+        Effect.fail(new ProtocolError(INTERNAL_ERROR, "Internal error"))
+      )
     : Effect.failCause(cause)
 
 /** Where the SDK tells what it refused or could not send; clients were answered already. */
-export const sdkReporter = (context: Context.Context<never>) => (error: Error): void => {
-  Effect.runForkWith(context)(Effect.logDebug("The SDK reports", error))
-}
+export const sdkReporter =
+  (context: Context.Context<never>) =>
+  (error: Error): void => {
+    Effect.runForkWith(context)(Effect.logDebug("The SDK reports", error))
+  }
 
 /**
  * The SDK's server for one request or connection: it speaks the protocol, the registry does the work. A client that
@@ -65,39 +67,43 @@ export const makeSdkServer = (registry: ToolRegistry["Service"], caller: Caller)
     { capabilities: { tools: {} }, instructions, cacheHints: { "tools/list": listCache } }
   )
 
-  const run = <A>(
-    handle: (requestId: string) => Effect.Effect<A, ProtocolError>,
-    signal: AbortSignal
-  ): Promise<A> =>
+  const run = <A>(handle: (requestId: string) => Effect.Effect<A, ProtocolError>, signal: AbortSignal): Promise<A> =>
     Effect.runPromiseWith(caller.context)(
       Effect.flatMap(caller.requestId, (requestId) =>
-        handle(requestId).pipe(Effect.catchCause(scrub), Effect.provideService(RequestId, requestId))),
+        handle(requestId).pipe(Effect.catchCause(scrub), Effect.provideService(RequestId, requestId))
+      ),
       { signal }
     )
 
-  const principal = caller.principal.pipe(
-    Effect.mapError((error) => new ProtocolError(INTERNAL_ERROR, error.message))
-  )
+  const principal = caller.principal.pipe(Effect.mapError((error) => new ProtocolError(INTERNAL_ERROR, error.message)))
 
   server.setRequestHandler("tools/list", (request, { mcpReq }) =>
-    run(Effect.fnUntraced(function*() {
-      const tools = yield* registry.list(yield* principal).pipe(
-        Effect.tapError((error) => Effect.logWarning("The tools could not be listed", error)),
-        Effect.mapError((error) => new ProtocolError(INTERNAL_ERROR, `${error.message}. Try again in a few seconds.`))
-      )
-      const page = yield* Effect.fromOption(pageOf(tools, request.params?.cursor)).pipe(
-        Effect.mapError(() => new ProtocolError(INVALID_PARAMS, "The cursor is not one that tools/list returned"))
-      )
-      return { ...page, tools: page.tools.map(listedTool) }
-    }), mcpReq.signal))
+    run(
+      Effect.fnUntraced(function* () {
+        const tools = yield* registry.list(yield* principal).pipe(
+          Effect.tapError((error) => Effect.logWarning("The tools could not be listed", error)),
+          Effect.mapError((error) => new ProtocolError(INTERNAL_ERROR, `${error.message}. Try again in a few seconds.`))
+        )
+        const page = yield* Effect.fromOption(pageOf(tools, request.params?.cursor)).pipe(
+          Effect.mapError(() => new ProtocolError(INVALID_PARAMS, "The cursor is not one that tools/list returned"))
+        )
+        return { ...page, tools: page.tools.map(listedTool) }
+      }),
+      mcpReq.signal
+    )
+  )
 
   server.setRequestHandler("tools/call", ({ params }, { mcpReq }) =>
-    run(Effect.fnUntraced(function*(requestId: string) {
-      const outcome = yield* registry.call(yield* principal, requestId, params.name, params.arguments ?? {}).pipe(
-        Effect.mapError((unknown) => new ProtocolError(INVALID_PARAMS, unknown.message))
-      )
-      return resultOf(outcome)
-    }), mcpReq.signal))
+    run(
+      Effect.fnUntraced(function* (requestId: string) {
+        const outcome = yield* registry
+          .call(yield* principal, requestId, params.name, params.arguments ?? {})
+          .pipe(Effect.mapError((unknown) => new ProtocolError(INVALID_PARAMS, unknown.message)))
+        return resultOf(outcome)
+      }),
+      mcpReq.signal
+    )
+  )
 
   return server
 }

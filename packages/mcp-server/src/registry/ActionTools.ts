@@ -52,7 +52,7 @@ export interface ActionTools {
   ) => Effect.Effect<Option.Option<ToolOutcome>, CallFailure>
 }
 
-export const makeActionTools = Effect.gen(function*() {
+export const makeActionTools = Effect.gen(function* () {
   const tools = yield* Tools
   const outcomeOf = yield* makeResultLimit
 
@@ -65,13 +65,15 @@ export const makeActionTools = Effect.gen(function*() {
 
   /** Both parts may contain `_`, so a name has several readings: those with a known action, shortest tool first. */
   const readingsOf = (name: string) =>
-    Array.from(name.matchAll(/_/g), ({ index }) => ({ tool: name.slice(0, index), action: name.slice(index + 1) }))
-      .flatMap(({ action, tool }) =>
-        Option.match(Option.fromUndefinedOr(traits.get(action)), {
-          onNone: () => [],
-          onSome: (known) => [{ action, tool, traits: known }]
-        })
-      )
+    Array.from(name.matchAll(/_/g), ({ index }) => ({
+      tool: name.slice(0, index),
+      action: name.slice(index + 1)
+    })).flatMap(({ action, tool }) =>
+      Option.match(Option.fromUndefinedOr(traits.get(action)), {
+        onNone: () => [],
+        onSome: (known) => [{ action, tool, traits: known }]
+      })
+    )
 
   const list = (principal: Principal) =>
     Effect.map(tools.catalogue(principal), (entries) => {
@@ -80,7 +82,7 @@ export const makeActionTools = Effect.gen(function*() {
       return [...byName.values()].toSorted((a, b) => (a.name < b.name ? -1 : 1))
     })
 
-  const call = Effect.fnUntraced(function*(principal: Principal, name: string, raw: RawArguments) {
+  const call = Effect.fnUntraced(function* (principal: Principal, name: string, raw: RawArguments) {
     const readings = readingsOf(name)
     if (readings.length === 0) return Option.none()
     const input = yield* decodeArguments(raw)

@@ -40,7 +40,7 @@ const bind = <I, IE, O, OE extends Schema.JsonObject>(
 }
 
 /** The tools of `@devops-mcp/contract/McpTools`, in that order, bound to the use-cases and ports that do the work. */
-export const makeBuiltInTools = Effect.gen(function*() {
+export const makeBuiltInTools = Effect.gen(function* () {
   const contexts = yield* AgentContexts
   const contextRepository = yield* ContextRepository
   const knowledge = yield* Knowledge

@@ -44,25 +44,28 @@ const measure = (method: string, tool: string, outcome: AuditOutcome, durationMs
  * All MCP tools, whatever the transport. A caller is offered exactly the tools that it may use; every call, also a
  * refused or failed one, leaves an audit row and a measurement, and none of its arguments.
  */
-export class ToolRegistry extends Context.Service<ToolRegistry, {
-  /** Our own tools first, then the configured tools' actions by name. */
-  readonly list: (principal: Principal) => Effect.Effect<ReadonlyArray<RegisteredTool>, StoreError>
-  readonly call: (
-    principal: Principal,
-    requestId: string,
-    name: string,
-    input: RawArguments
-  ) => Effect.Effect<ToolOutcome, UnknownTool>
-}>()("@devops-mcp/mcp-server/registry/ToolRegistry") {
+export class ToolRegistry extends Context.Service<
+  ToolRegistry,
+  {
+    /** Our own tools first, then the configured tools' actions by name. */
+    readonly list: (principal: Principal) => Effect.Effect<ReadonlyArray<RegisteredTool>, StoreError>
+    readonly call: (
+      principal: Principal,
+      requestId: string,
+      name: string,
+      input: RawArguments
+    ) => Effect.Effect<ToolOutcome, UnknownTool>
+  }
+>()("@devops-mcp/mcp-server/registry/ToolRegistry") {
   static readonly layer = Layer.effect(
     ToolRegistry,
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const builtIn = new Map((yield* makeBuiltInTools).map((tool) => [tool.tool.name, tool]))
       const actions = yield* makeActionTools
       const outcomeOf = yield* makeResultLimit
       const audit = yield* Audit
 
-      const list = Effect.fn("ToolRegistry.list")(function*(principal: Principal) {
+      const list = Effect.fn("ToolRegistry.list")(function* (principal: Principal) {
         const own = [...builtIn.values()].filter(({ scope }) => allows(principal, scope)).map(({ tool }) => tool)
         const configured = (yield* actions.list(principal)).filter(({ name }) => !builtIn.has(name))
         return [...own, ...configured]
@@ -74,7 +77,7 @@ export class ToolRegistry extends Context.Service<ToolRegistry, {
           Effect.map((result) => outcomeOf(traits, result))
         )
 
-      const callAction = Effect.fnUntraced(function*(principal: Principal, name: string, input: RawArguments) {
+      const callAction = Effect.fnUntraced(function* (principal: Principal, name: string, input: RawArguments) {
         if (name.length > maxNameLength) return yield* new UnknownTool({ name: name.slice(0, maxNameLength) })
         return yield* Effect.fromOption(yield* actions.call(principal, name, input)).pipe(
           Effect.mapError(() => new UnknownTool({ name }))
@@ -90,20 +93,25 @@ export class ToolRegistry extends Context.Service<ToolRegistry, {
       const scrub = (requestId: string) => (cause: Cause.Cause<UnknownTool>) =>
         Cause.hasDies(cause)
           ? Effect.as(
-            Effect.logError("A tool call died", cause),
-            errorOutcome("internal", `Internal error; it is logged under the request id ${requestId}.`, false)
-          )
+              Effect.logError("A tool call died", cause),
+              errorOutcome("internal", `Internal error; it is logged under the request id ${requestId}.`, false)
+            )
           : Effect.failCause(cause)
 
-      const call = Effect.fn("ToolRegistry.call")(
-        function*(principal: Principal, requestId: string, name: string, input: RawArguments) {
-          const startedAt = yield* Clock.currentTimeMillis
-          const own = builtIn.get(name)
-          const outcome = own === undefined ? callAction(principal, name, input) : callBuiltIn(own, principal, input)
-          return yield* outcome.pipe(
-            Effect.catchIf((failure) => !(failure instanceof UnknownTool), explain),
-            Effect.catchCause(scrub(requestId)),
-            Effect.onExit(Effect.fnUntraced(function*(exit) {
+      const call = Effect.fn("ToolRegistry.call")(function* (
+        principal: Principal,
+        requestId: string,
+        name: string,
+        input: RawArguments
+      ) {
+        const startedAt = yield* Clock.currentTimeMillis
+        const own = builtIn.get(name)
+        const outcome = own === undefined ? callAction(principal, name, input) : callBuiltIn(own, principal, input)
+        return yield* outcome.pipe(
+          Effect.catchIf((failure) => !(failure instanceof UnknownTool), explain),
+          Effect.catchCause(scrub(requestId)),
+          Effect.onExit(
+            Effect.fnUntraced(function* (exit) {
               const durationMs = (yield* Clock.currentTimeMillis) - startedAt
               const outcome = auditOutcomeOf(exit)
               // A label must be a tool's name for certain: metrics keep every label for ever.
@@ -111,10 +119,10 @@ export class ToolRegistry extends Context.Service<ToolRegistry, {
               const target = Exit.isFailure(exit) && Cause.hasFails(exit.cause) ? unknownName : name
               yield* measure("tools/call", label, outcome, durationMs)
               yield* audit.record({ principal, action: `mcp.${target}`, outcome, requestId, durationMs })
-            }))
+            })
           )
-        }
-      )
+        )
+      })
 
       return ToolRegistry.of({ list, call })
     })

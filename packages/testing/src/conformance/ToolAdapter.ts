@@ -105,7 +105,7 @@ export const toolAdapterSuite = <E>(
       it.effect("answers every sample with a result that fits the output schema", () =>
         Effect.gen(function* () {
           const { adapter, config, samples } = yield* setup
-          expect(Object.keys(samples).sort()).toEqual(adapter.actions.map(({ name }) => name).sort())
+          expect(Object.keys(samples).toSorted()).toEqual(adapter.actions.map(({ name }) => name).toSorted())
           for (const action of adapter.actions) {
             const inputs = samples[action.name] ?? []
             expect(inputs.length, action.name).toBeGreaterThan(0)

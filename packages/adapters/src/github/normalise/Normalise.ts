@@ -23,7 +23,7 @@ const describers: ReadonlyMap<string, Describe> = new Map(
 )
 
 /** The event types with a description of their own. */
-export const describedTypes: ReadonlyArray<string> = [...describers.keys()].sort()
+export const describedTypes: ReadonlyArray<string> = [...describers.keys()].toSorted()
 
 /** GitHub's clock may be a little ahead of ours. */
 const clockSkew = "5 minutes"
