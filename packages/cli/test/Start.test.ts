@@ -84,6 +84,7 @@ layer(NodeServices.layer, { excludeTestServices: true, timeout: "60 seconds" })(
           [["start"], { QUEUE_DRIVER: "s3cret" }, 2, /QUEUE_DRIVER is not valid/],
           [["start"], { WORKER_CONCURRENCY: "0" }, 2, /WORKER_CONCURRENCY is not valid/],
           [["start"], { DEVOPS_MCP_BOOTSTRAP_API_KEY: "s3cret" }, 2, /DEVOPS_MCP_BOOTSTRAP_API_KEY is not valid/],
+          [["start"], { DATABASE_URL: "mysql://u:s3cret@127.0.0.1:1/x" }, 2, /DATABASE_URL is not valid/],
           [["start"], { DATABASE_URL: "postgres://u:s3cret@127.0.0.1:1/x" }, 1, /127\.0\.0\.1:1\/x cannot be reached/],
           [["start"], { REDIS_URL: "redis://:s3cret@127.0.0.1:1" }, 1, /Redis/],
           [["start"], { DEVOPS_MCP_HOME: `${file}/home` }, 1, /cannot be written to/],
@@ -93,16 +94,21 @@ layer(NodeServices.layer, { excludeTestServices: true, timeout: "60 seconds" })(
           [["keys", "create", "--role", "s3cret", "--name", "x"], {}, 2, /role/],
           [["mcp", "--stdio"], {}, 1, /DEVOPS_MCP_API_KEY/]
         ]
-        for (const [args, env, code, sentence] of cases) {
-          const program = yield* runProgram(args, { DEVOPS_MCP_HOME: `${home}/home`, PORT: "0", ...env })
-          const name = `${args.join(" ")} ${JSON.stringify(env)}\n${program.output.stdout}${program.output.stderr}`
-          assert.strictEqual(yield* program.ended, code, name)
-          const lines = program.output.stderr.split("\n").filter((line) => line !== "" && !line.endsWith("…"))
-          assert.strictEqual(lines.length, 1, program.output.stderr)
-          assert.match(lines[0] ?? "", sentence)
-          if (!args.some((arg) => arg.includes("s3cret"))) assert.notInclude(program.output.stderr, "s3cret")
-          assert.strictEqual(program.output.stdout, "")
-        }
+        yield* Effect.forEach(
+          cases,
+          ([args, env, code, sentence], index) =>
+            Effect.gen(function* () {
+              const program = yield* runProgram(args, { DEVOPS_MCP_HOME: `${home}/${index}`, PORT: "0", ...env })
+              assert.strictEqual(yield* program.ended, code, `${args.join(" ")} ${JSON.stringify(env)}`)
+              const { stderr, stdout } = program.output
+              const lines = stderr.split("\n").filter((line) => line !== "" && !line.endsWith("…"))
+              assert.strictEqual(lines.length, 1, stderr)
+              assert.match(lines[0] ?? "", sentence)
+              if (!args.some((arg) => arg.includes("s3cret"))) assert.notInclude(stderr, "s3cret")
+              assert.strictEqual(stdout, "")
+            }).pipe(Effect.scoped),
+          { concurrency: 2 }
+        )
       }),
     180_000
   )

@@ -80,11 +80,11 @@ const ContextRepositoryFake = Layer.mock(ContextRepository, {
     return version === undefined || version === context.version
       ? Effect.succeed({ ...context, ...patch, version: context.version + 1, updatedAt: now })
       : Effect.fail(new StaleVersion({ resource: "context", id }))
-  },
-  delete: () => Effect.die(new Error("secret internals of the store"))
+  }
 })
 
 const ContextsFake = Layer.mock(AgentContexts, {
+  delete: () => Effect.die(new Error("secret internals of the store")),
   create: () =>
     Effect.fail(new StoreError({ operation: "create", retryable: false, cause: new Error("disk on fire") })),
   compact: () => Effect.fail(new InvalidInput({ pointer: "/maxTokens", detail: "The budget must be larger" })),
