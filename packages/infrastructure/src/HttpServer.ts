@@ -43,18 +43,29 @@ const limits = {
 const listen = Effect.gen(function* () {
   const { host, port } = yield* listenAddress
   const node = createServer(limits)
-  // Node closes idle connections when it stops to listen, and would keep alive the ones that were busy then.
+  let running = 0
+  let stopping = false
+  // Node waits for every open connection when it stops, also for those that clients keep or have not used yet.
+  const closeRest = () => {
+    if (stopping && running === 0) node.closeAllConnections()
+  }
   node.on("request", (_request, response) => {
+    running++
     response.once("close", () => {
-      if (!node.listening) node.closeIdleConnections()
+      running--
+      closeRest()
     })
   })
   const server = yield* NodeHttpServer.make(() => node, { host, port, gracefulShutdownTimeout: drainTimeout }).pipe(
     Effect.mapError(({ cause }) => new ListenError({ host, port, cause }))
   )
-  // Runs after the requests have drained: what is still open then is idle, or had its time.
+  // Runs after the requests have drained: what is still open then had its time.
   yield* Effect.addFinalizer(() => Effect.sync(() => node.closeAllConnections()))
-  return server
+  const stop = Effect.sync(() => {
+    stopping = true
+    closeRest()
+  })
+  return { server, stop }
 })
 
 /**
@@ -67,10 +78,11 @@ export const serve = <E, R>(routes: Layer.Layer<never, E, R>) =>
     Effect.gen(function* () {
       const router = yield* HttpRouter.HttpRouter
       const edge = yield* makeEdge
-      const server = yield* listen
+      const { server, stop } = yield* listen
       // Routes fail with anything, and the edge answers all of it.
       // @effect-diagnostics-next-line anyUnknownInErrorContext:off
       yield* server.serve(edge(router.asHttpEffect()))
+      yield* Effect.addFinalizer(() => stop)
       return server
     })
   ).pipe(

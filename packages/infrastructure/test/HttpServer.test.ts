@@ -18,6 +18,7 @@ import {
 import { FetchHttpClient, HttpClient, HttpClientRequest, HttpRouter, HttpServer, HttpServerResponse } from "effect/http"
 import { PrometheusMetrics } from "effect/observability"
 import { TestClock } from "effect/testing"
+import { connect } from "node:net"
 
 /** A request that waits, and what it waits for. */
 class Gate extends Context.Service<
@@ -246,6 +247,23 @@ describe("serve", () => {
       assert.containSubset(yield* Fiber.join(running), { status: 200, text: "waited" })
       // Without moving the clock: an idle connection that is kept alive does not hold the end up.
       yield* Fiber.join(closing)
+    })
+  )
+
+  it.effect("does not wait for a connection that nobody has used yet", () =>
+    Effect.gen(function* () {
+      const scope = yield* Scope.make()
+      const context = yield* Layer.buildWithScope(server(), scope)
+      const url = new URL(HttpServer.formatAddress(Context.get(context, HttpServer.HttpServer).address))
+      const ended = yield* Deferred.make<void>()
+      yield* Effect.callback<void>((resume) => {
+        const socket = connect(Number(url.port), url.hostname, () => resume(Effect.void))
+        socket.on("close", () => Deferred.doneUnsafe(ended, Effect.void)).on("error", () => undefined)
+      })
+      // Once it has answered somebody else, the server has seen that connection, too.
+      yield* Effect.provideContext(send("/things/1"), context)
+      yield* Scope.close(scope, Exit.void)
+      yield* Deferred.await(ended)
     })
   )
 

@@ -203,7 +203,7 @@ export const run = Effect.gen(function* () {
     yield* Console.log(
       `${`${seconds.toFixed(2)} s`.padStart(8)}  start everything in one process, on empty embedded stores`
     )
-    yield* show(url, key)
+    yield* Effect.scoped(show(url, key))
     const total = ((yield* Clock.currentTimeMillis) - startedAt) / 1000
     yield* Console.log(`${`${total.toFixed(2)} s`.padStart(8)}  in all`)
   }).pipe(Effect.provide(Layer.provideMerge(program, config)))
