@@ -1,6 +1,6 @@
 import type { Event } from "@devops-mcp/domain/Event"
 import type { Page } from "@devops-mcp/domain/Page"
-import { apiClient } from "@devops-mcp/testing/ApiClient"
+import { apiClient } from "@devops-mcp/contract/ApiClient"
 import { callEveryTool } from "@devops-mcp/testing/EveryTool"
 import { gitHubDeliveries, postDelivery } from "@devops-mcp/testing/GitHubDeliveries"
 import { connectHttp, connectStdio, mcpClients } from "@devops-mcp/testing/McpClients"

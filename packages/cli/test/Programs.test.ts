@@ -1,4 +1,4 @@
-import { apiClient } from "@devops-mcp/testing/ApiClient"
+import { apiClient } from "@devops-mcp/contract/ApiClient"
 import { gitHubDeliveries, postDelivery } from "@devops-mcp/testing/GitHubDeliveries"
 import { connectHttp } from "@devops-mcp/testing/McpClients"
 import { checkout, runProgram } from "@devops-mcp/testing/Program"

@@ -1,4 +1,4 @@
-import { Api } from "@devops-mcp/contract/Api"
+import { apiClient } from "@devops-mcp/contract/ApiClient"
 import { SearchHits } from "@devops-mcp/contract/KnowledgeApi"
 import { AppendReceipt } from "@devops-mcp/contract/McpTools"
 import { AgentContext, ContextWindow } from "@devops-mcp/domain/AgentContext"
@@ -7,7 +7,6 @@ import { Client, StreamableHTTPClientTransport } from "@modelcontextprotocol/cli
 import { sign } from "@octokit/webhooks-methods"
 import { Clock, ConfigProvider, Console, Effect, FileSystem, Layer, Option, Redacted, Schema } from "effect"
 import { HttpClient, HttpClientRequest, HttpServer } from "effect/http"
-import { HttpApiClient } from "effect/http-api"
 import { ChildProcess, ChildProcessSpawner } from "effect/process"
 import { FirstKey, StartProgram } from "../Start.ts"
 import { localUrl } from "../LocalUrl.ts"
@@ -89,11 +88,7 @@ const GitRepositories = Schema.Struct({ repositories: Schema.Array(Schema.Struct
 
 const show = Effect.fnUntraced(function* (url: string, key: string) {
   const http = yield* HttpClient.HttpClient
-  const api = yield* HttpApiClient.make(Api, {
-    transformClient: HttpClient.mapRequest((request) =>
-      request.pipe(HttpClientRequest.prependUrl(url), HttpClientRequest.bearerToken(key))
-    )
-  })
+  const api = yield* apiClient(url, key)
   const deliveries = yield* payloads
 
   yield* step(

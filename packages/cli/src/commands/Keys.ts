@@ -1,12 +1,10 @@
-import { Api } from "@devops-mcp/contract/Api"
+import { apiClient } from "@devops-mcp/contract/ApiClient"
 import { ApiKeys } from "@devops-mcp/core/access/ApiKeys"
 import { DatabaseLive } from "@devops-mcp/database/Database"
 import type { Role } from "@devops-mcp/domain/Principal"
 import { Health } from "@devops-mcp/observability/Health"
 import * as NodeCrypto from "@effect/platform-node/NodeCrypto"
 import { Console, Effect, Layer, Option, Redacted } from "effect"
-import { HttpClient, HttpClientRequest } from "effect/http"
-import { HttpApiClient } from "effect/http-api"
 import { localKey, runningInstance } from "../Instance.ts"
 
 interface NewKey {
@@ -15,11 +13,7 @@ interface NewKey {
 }
 
 const overHttp = Effect.fnUntraced(function* (url: string, credential: Redacted.Redacted, { name, role }: NewKey) {
-  const client = yield* HttpApiClient.make(Api, {
-    transformClient: HttpClient.mapRequest((request) =>
-      request.pipe(HttpClientRequest.prependUrl(url), HttpClientRequest.bearerToken(credential))
-    )
-  })
+  const client = yield* apiClient(url, credential)
   const created = yield* client.apiKeys.create({ payload: { name, role } })
   return created.key
 })
