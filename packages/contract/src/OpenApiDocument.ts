@@ -72,7 +72,7 @@ export const complete = (document: Json): Json => {
         Object.entries(mapValues(schemas, plain)).map(([name, schema]) => [plainName(name), schema])
       ),
       securitySchemes: {
-        bearer: { type: "http", scheme: "bearer", description: "API key (dmk_…) or JWT" },
+        bearer: { type: "http", scheme: "bearer", description: "API key (dmk_…)" },
         apiKey: { type: "apiKey", in: "header", name: "X-API-Key" }
       }
     },

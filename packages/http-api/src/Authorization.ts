@@ -31,7 +31,7 @@ export const AuthorizationLive = Layer.effect(
       const request = yield* HttpServerRequest.HttpServerRequest
       const credential = credentialOf(request.headers)
       if (Option.isNone(credential)) {
-        return yield* yield* unauthorized("Send an API key or a token as Authorization: Bearer, or as X-API-Key")
+        return yield* yield* unauthorized("Send an API key as Authorization: Bearer, or as X-API-Key")
       }
       return yield* orProblem(authentication.authenticate(credential.value))
     })

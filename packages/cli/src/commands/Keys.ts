@@ -1,6 +1,7 @@
 import { apiClient } from "@devops-mcp/contract/ApiClient"
 import { ApiKeys } from "@devops-mcp/core/access/ApiKeys"
 import { DatabaseLive } from "@devops-mcp/database/Database"
+import { databaseUrl } from "@devops-mcp/database/Settings"
 import type { Role } from "@devops-mcp/domain/Principal"
 import { Health } from "@devops-mcp/observability/Health"
 import * as NodeCrypto from "@effect/platform-node/NodeCrypto"
@@ -34,10 +35,11 @@ const inDatabase = Effect.fnUntraced(
 
 /** Makes a key and prints it, this once. */
 export const create = Effect.fnUntraced(function* (key: NewKey) {
-  // An instance on embedded stores has the home folder to itself, so it is asked instead.
+  // An instance on embedded stores has the home folder to itself, so it is asked; a server takes this process as well.
+  const embedded = Option.isNone(yield* databaseUrl)
   const [url, credential] = [yield* runningInstance, yield* localKey]
   const secret =
-    Option.isSome(url) && Option.isSome(credential)
+    embedded && Option.isSome(url) && Option.isSome(credential)
       ? yield* overHttp(url.value, credential.value, key)
       : yield* inDatabase(key)
   yield* Console.log(secret)
