@@ -1,5 +1,6 @@
-import { Clock, Duration, Effect, Schema } from "effect"
+import { Array, Clock, Duration, Effect, Schema } from "effect"
 import { connect, type Socket } from "node:net"
+import { bodyStart, isUpgraded, type LoadRequest, type Wire, wireOf } from "./Wire.ts"
 
 /** Requests in flight at once, each on a connection of its own that is kept. */
 export const concurrency = 16
@@ -14,50 +15,15 @@ export class LoadFailed extends Schema.TaggedError<LoadFailed>()("LoadFailed", {
   }
 }
 
-/** One request that is sent over and over; an answer counts when it is a 200 and contains `expected`. */
-export interface LoadRequest {
-  readonly url: URL
-  readonly headers: Readonly<Record<string, string>>
-  /** With a body it is a POST, without one a GET. */
-  readonly body?: string
-  readonly expected: string
-}
-
-const bytesOf = ({ body, headers, url }: LoadRequest): Buffer => {
-  const all = {
-    host: url.host,
-    ...headers,
-    ...(body === undefined ? {} : { "content-length": String(Buffer.byteLength(body)) })
-  }
-  const lines = Object.entries(all).map(([name, value]) => `${name}: ${value}\r\n`)
-  const method = body === undefined ? "GET" : "POST"
-  return Buffer.from(`${method} ${url.pathname} HTTP/1.1\r\n${lines.join("")}\r\n${body ?? ""}`)
-}
-
 const empty: Buffer = Buffer.alloc(0)
-const endOfHead = Buffer.from("\r\n\r\n")
-const endOfChunks = Buffer.from("\r\n0\r\n\r\n")
 
-/**
- * Where the body begins, once all of the answer is there. With one request in flight there is nothing behind an answer,
- * so its end is the end of what was received.
- */
-const bodyStart = (received: Buffer): number | undefined => {
-  const head = received.indexOf(endOfHead)
-  if (head < 0) return undefined
-  const start = head + endOfHead.length
-  const length = /\ncontent-length: *(\d+)/i.exec(received.toString("latin1", 0, head))?.[1]
-  const isComplete =
-    length === undefined
-      ? received.subarray(-endOfChunks.length).equals(endOfChunks)
-      : received.length >= start + Number(length)
-  return isComplete ? start : undefined
-}
+/** One request for each connection in turn: they differ where a connection has a session of its own. */
+export type LoadRequests = Array.NonEmptyReadonlyArray<LoadRequest>
 
-const open = (url: URL) =>
+const open = ({ hostname, port }: URL) =>
   Effect.acquireRelease(
     Effect.callback<Socket, LoadFailed>((resume) => {
-      const socket = connect({ host: url.hostname, port: Number(url.port), noDelay: true })
+      const socket = connect({ host: hostname, port: Number(port), noDelay: true })
       socket.once("connect", () => resume(Effect.succeed(socket)))
       socket.once("error", ({ message }) => resume(Effect.fail(new LoadFailed({ detail: message }))))
       return Effect.sync(() => socket.destroy())
@@ -65,52 +31,95 @@ const open = (url: URL) =>
     (socket) => Effect.sync(() => socket.destroy())
   )
 
+const upgrade = (socket: Socket, bytes: Buffer) =>
+  Effect.callback<void, LoadFailed>((resume) => {
+    let received = empty
+    const receive = (chunk: Buffer) => {
+      received = Buffer.concat([received, chunk])
+      if (bodyStart(received) === undefined) return
+      socket.off("data", receive)
+      resume(isUpgraded(received) ? Effect.void : Effect.fail(new LoadFailed({ detail: received.toString() })))
+    }
+    socket.on("data", receive)
+    socket.once("close", () => resume(Effect.fail(new LoadFailed({ detail: "no WebSocket was opened" }))))
+    socket.write(bytes)
+  })
+
 interface Run {
-  answered: number
+  /** How long each answer took, in milliseconds. */
+  readonly latencies: Array<number>
   bodyBytes: number
   stopping: boolean
 }
 
+interface Connection {
+  readonly socket: Socket
+  readonly wire: Wire
+  readonly expected: string
+}
+
+const connectTo = Effect.fnUntraced(function* (request: LoadRequest) {
+  const socket = yield* open(request.url)
+  const wire = wireOf(request)
+  if (wire.upgrade !== undefined) yield* upgrade(socket, wire.upgrade)
+  return { socket, wire, expected: request.expected } satisfies Connection
+})
+
 /** Sends the request again with each answer, until the run stops. Callbacks, because the generator must be the fast one. */
-const drive = (socket: Socket, request: LoadRequest, run: Run) =>
+const drive = ({ expected, socket, wire }: Connection, run: Run, clock: Clock.Clock) =>
   Effect.callback<void, LoadFailed>((resume) => {
-    const bytes = bytesOf(request)
     const fail = (detail: string) => resume(Effect.fail(new LoadFailed({ detail })))
     let received = empty
+    let sentAt = 0n
+    const send = () => {
+      sentAt = clock.currentTimeNanosUnsafe()
+      socket.write(wire.bytes)
+    }
     socket.on("error", ({ message }) => fail(message))
     socket.on("close", () => fail("the server closed a connection"))
     socket.on("data", (chunk: Buffer) => {
       received = received.length === 0 ? chunk : Buffer.concat([received, chunk])
-      const start = bodyStart(received)
-      if (start === undefined) return
-      if (!received.toString("latin1", 0, 12).endsWith(" 200") || !received.includes(request.expected)) {
-        return fail(`unexpected answer\n${received.toString()}`)
-      }
-      run.answered++
-      run.bodyBytes = received.length - start
+      const answer = wire.answer(received)
+      if (answer === undefined) return
+      if (!answer.isSuccess || !answer.body.includes(expected)) return fail(`unexpected answer\n${received.toString()}`)
+      run.latencies.push(Number(clock.currentTimeNanosUnsafe() - sentAt) / 1e6)
+      run.bodyBytes = answer.body.length
       received = empty
       if (run.stopping) resume(Effect.void)
-      else socket.write(bytes)
+      else send()
     })
-    socket.write(bytes)
+    send()
   })
 
+/** The value that this share of the latencies does not exceed. */
+const percentile = (sorted: Float64Array, share: number) =>
+  sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? 0
+
 /** Keeps the server busy for a while. Every request that was sent is answered and counted when it returns. */
-export const load = Effect.fnUntraced(function* (request: LoadRequest, duration: Duration.Duration) {
-  const sockets = yield* Effect.replicateEffect(open(request.url), concurrency)
-  const run: Run = { answered: 0, bodyBytes: 0, stopping: false }
-  const startedAt = yield* Clock.currentTimeNanos
+export const load = Effect.fnUntraced(function* (requests: LoadRequests, duration: Duration.Duration) {
+  const all = Array.makeBy(concurrency, (index) => requests[index % requests.length] ?? requests[0])
+  const connections = yield* Effect.forEach(all, connectTo)
+  const run: Run = { latencies: [], bodyBytes: 0, stopping: false }
   const stop = Effect.andThen(
     Effect.sleep(duration),
     Effect.sync(() => (run.stopping = true))
   )
-  const driven = Effect.forEach(sockets, (socket) => drive(socket, request, run), { concurrency, discard: true })
+  const clock = yield* Clock.Clock
+  const driven = Effect.forEach(connections, (connection) => drive(connection, run, clock), {
+    concurrency,
+    discard: true
+  })
   yield* Effect.all([driven, stop], { concurrency: 2, discard: true }).pipe(
     Effect.timeoutOrElse({
       duration: Duration.sum(duration, tail),
       orElse: () => Effect.fail(new LoadFailed({ detail: "an answer did not come" }))
     })
   )
-  const seconds = Number((yield* Clock.currentTimeNanos) - startedAt) / 1e9
-  return { answered: run.answered, bodyBytes: run.bodyBytes, perSecond: run.answered / seconds }
+  const sorted = Float64Array.from(run.latencies).toSorted()
+  return {
+    answered: sorted.length,
+    bodyBytes: run.bodyBytes,
+    p50: percentile(sorted, 0.5),
+    p99: percentile(sorted, 0.99)
+  }
 }, Effect.scoped)

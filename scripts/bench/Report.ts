@@ -1,40 +1,104 @@
-import type { Memory } from "./UnderLoad.ts"
+import type { Breakdown } from "./Profile.ts"
 import type { Measured, Spread } from "./Rounds.ts"
 import type { StartUp } from "./StartUp.ts"
-
-const width = { name: 42, value: 12, spread: 20 }
+import type { Memory } from "./UnderLoad.ts"
 
 const whole = new Intl.NumberFormat("en", { maximumFractionDigits: 0 })
 const megabytes = (bytes: number) => `${whole.format(bytes / 2 ** 20)} MiB`
 const seconds = (value: number) => `${value.toFixed(2)} s`
+const milliseconds = (value: number) => `${value.toFixed(1)} ms`
+const microseconds = (value: number) => `${whole.format(value)} µs`
+const percent = (share: number) => `${(share * 100).toFixed(1)} %`
+const ratio = (spread: Spread | undefined) => (spread === undefined ? "" : spread.median.toFixed(3))
 
 const between = ({ least, most }: Spread, format: (value: number) => string) => `${format(least)} to ${format(most)}`
 
-const row = (name: string, value: string, ...rest: ReadonlyArray<string>) =>
-  [name.padEnd(width.name), value.padStart(width.value), ...rest.map((text) => text.padStart(width.spread))].join("")
+type Lines = ReadonlyArray<string>
 
-/** A part of the report: its heading, and a row for each figure. */
-export const throughput = (measured: ReadonlyArray<Measured>): ReadonlyArray<string> => [
-  row("requests per server-CPU-second", "median", "of plain node:http", "least to most"),
-  ...measured.map(({ name, perCpuSecond, ratio }) =>
-    row(
-      `  ${name}`,
-      whole.format(perCpuSecond.median),
-      ratio.median.toFixed(3),
-      between(ratio, (value) => value.toFixed(3))
-    )
+/** Rows of a name and as many values as there are headings; every column is as wide as its widest text. */
+const table = (
+  title: string,
+  headings: Lines,
+  rows: ReadonlyArray<readonly [name: string, ...values: Lines]>
+): Lines => {
+  const all = [[title, ...headings], ...rows.map(([name, ...values]) => [`  ${name}`, ...values])]
+  const widths = [title, ...headings].map((_, column) => Math.max(...all.map((row) => row[column]?.length ?? 0)))
+  const [first = 0, ...others] = widths
+  return all.map(([name = "", ...values]) =>
+    [name.padEnd(first), ...others.map((width, column) => (values[column] ?? "").padStart(width))].join("   ").trimEnd()
   )
-]
+}
 
-export const memory = ({ afterStart, beforeLoad, afterLoad }: Memory): ReadonlyArray<string> => [
-  "resident memory of the server",
-  row("  ready", megabytes(afterStart)),
-  row("  after indexing its first context", megabytes(beforeLoad)),
-  row("  after the load", megabytes(afterLoad))
-]
+/** The ratios are medians of those of each round; their spread is that to the bare SDK where there is one. */
+export const throughput = (measured: ReadonlyArray<Measured>): Lines =>
+  table(
+    "requests per server-CPU-second",
+    ["median", "of plain", "of bare SDK", "least to most", "p50", "p99", "bytes"],
+    measured.map(({ bodyBytes, name, ofPlain, ofReference, p50, p99, perCpuSecond }) => [
+      name,
+      whole.format(perCpuSecond.median),
+      ratio(ofPlain),
+      ratio(ofReference),
+      between(ofReference ?? ofPlain, (value) => value.toFixed(2)),
+      milliseconds(p50),
+      milliseconds(p99),
+      whole.format(bodyBytes)
+    ])
+  )
 
-export const startUp = ({ againSeconds, firstSeconds }: StartUp): ReadonlyArray<string> => [
-  "from the start of the process to its ready line",
-  row("  on an empty home folder", seconds(firstSeconds)),
-  row("  again", seconds(againSeconds.median), "", between(againSeconds, seconds))
-]
+export const memory = (memories: ReadonlyArray<Memory>): Lines =>
+  table(
+    "resident memory",
+    ["ready", "before the load", "after the load"],
+    memories.map(({ afterLoad, beforeLoad, name, ready }) => [
+      name,
+      megabytes(ready),
+      megabytes(beforeLoad),
+      megabytes(afterLoad)
+    ])
+  )
+
+/** Shares that are too small to be shown. */
+const unseen = 0.005
+
+/** Where a request's processor time goes, a column for each subject, and the functions that take most of each. */
+export const breakdown = (breakdowns: ReadonlyArray<Breakdown>): Lines => {
+  const names = [...new Set(breakdowns.flatMap(({ groups }) => groups.map(({ name }) => name)))]
+  const shareOf = ({ groups }: Breakdown, name: string) => groups.find((group) => group.name === name)?.share ?? 0
+  const most = (name: string) => Math.max(...breakdowns.map((each) => shareOf(each, name)))
+  const shown = names.filter((name) => most(name) >= unseen).toSorted((a, b) => most(b) - most(a))
+  return [
+    ...table(
+      "processor time of a request, sampled",
+      breakdowns.map(({ name }) => name),
+      [
+        ["all of it", ...breakdowns.map(({ microsPerRequest }) => microseconds(microsPerRequest))],
+        ...shown.map((name): [string, ...Array<string>] => [
+          name,
+          ...breakdowns.map((each) => {
+            const share = shareOf(each, name)
+            return `${microseconds(share * each.microsPerRequest)} ${percent(share).padStart(6)}`
+          })
+        ])
+      ]
+    ),
+    ...breakdowns.flatMap(({ functions, name }) => [
+      "",
+      ...table(
+        `functions, ${name}`,
+        ["self"],
+        functions.map((each) => [each.name, percent(each.share)])
+      )
+    ])
+  ]
+}
+
+export const startUp = ({ againSeconds, firstSeconds }: StartUp): Lines =>
+  table(
+    "from the start of the process to its ready line",
+    ["median", "least to most"],
+    [
+      ["on an empty home folder", seconds(firstSeconds), ""],
+      ["again", seconds(againSeconds.median), between(againSeconds, seconds)]
+    ]
+  )

@@ -1,22 +1,22 @@
 import { Array, Duration, Effect, Order } from "effect"
-import { load, type LoadRequest } from "./Load.ts"
+import { load, type LoadRequests } from "./Load.ts"
 import { type Server, usage } from "./Server.ts"
 import { plain } from "./Targets.ts"
 
 /** Rounds that count. Each has every subject once, so that whatever else the machine does meets them alike. */
 export const rounds = 5
 
-/** Our server has much code to compile before it is as fast as it gets; warming up takes this many rounds' time. */
-const warmUpRounds = 3
+/** Code is slow until it has run often. Warming up takes some rounds' time, and more of it on a busy machine. */
+const warm = { leastRounds: 3, mostRounds: 12, requests: 3000 }
 
 /** Work that a server puts behind its answers, such as audit rows, is part of what a request costs. */
 const settling = Duration.millis(100)
 
-/** A request to our server. */
+/** What a server is asked for. */
 export interface Subject {
   readonly name: string
   readonly server: Server
-  readonly request: LoadRequest
+  readonly requests: LoadRequests
 }
 
 /** The middle value of several, and how far apart they are. */
@@ -33,52 +33,82 @@ export const spreadOf = (values: Array.NonEmptyReadonlyArray<number>): Spread =>
   return { median: (low + high) / 2, least, most: Array.lastNonEmpty(sorted) }
 }
 
-/** Requests in a second of the server's processor time; `ratio` is to the plain server's in the same round. */
+/** The middle of the rounds; the ratios are to others' figures of the same round. */
 export interface Measured {
   readonly name: string
+  readonly bodyBytes: number
+  /** Requests in a second of the server's processor time. */
   readonly perCpuSecond: Spread
-  readonly ratio: Spread
+  readonly ofPlain: Spread
+  readonly ofReference: Spread | undefined
+  /** Milliseconds. */
+  readonly p50: number
+  readonly p99: number
 }
 
-const measure = Effect.fnUntraced(function* ({ request, server }: Subject, duration: Duration.Duration) {
+export const measure = Effect.fnUntraced(function* ({ requests, server }: Subject, duration: Duration.Duration) {
   const before = yield* usage(server)
-  const { answered, bodyBytes } = yield* load(request, duration)
+  const loaded = yield* load(requests, duration)
   yield* Effect.sleep(settling)
   const after = yield* usage(server)
-  return { bodyBytes, perCpuSecond: answered / (after.cpuSeconds - before.cpuSeconds) }
+  return { ...loaded, perCpuSecond: loaded.answered / (after.cpuSeconds - before.cpuSeconds) }
 })
 
-/** Warms everything up, then measures round after round. The plain server comes first in what is returned. */
+/** Has the server answer until it is as fast as it gets, and tells how long its answer is. */
+export const warmUp = Effect.fnUntraced(function* ({ requests }: Subject, duration: Duration.Duration) {
+  let answered = 0
+  let length = 0
+  for (let round = 0; round < warm.leastRounds || (round < warm.mostRounds && answered < warm.requests); round++) {
+    const loaded = yield* load(requests, duration)
+    answered += loaded.answered
+    length = loaded.bodyBytes
+  }
+  return length
+})
+
+/**
+ * Warms everything up, then measures round after round. The plain server comes first in what is returned; `reference` is
+ * the subject with which the others are compared as well.
+ */
 export const compare = Effect.fnUntraced(function* (
   baseline: Server,
   subjects: Array.NonEmptyReadonlyArray<Subject>,
-  duration: Duration.Duration
+  duration: Duration.Duration,
+  reference?: Subject
 ) {
   const [first] = subjects
-  const [{ bodyBytes }] = yield* Effect.forEach(subjects, (subject) =>
-    measure(subject, Duration.times(duration, warmUpRounds))
-  )
-  const reference: Subject = {
-    name: `plain node:http, ${bodyBytes} bytes`,
+  const [bodyBytes] = yield* Effect.forEach(subjects, (subject) => warmUp(subject, duration))
+  const plainSubject: Subject = {
+    name: "plain node:http",
     server: baseline,
-    request: plain(baseline, first.request, bodyBytes)
+    requests: [plain(baseline, first.requests[0], bodyBytes)]
   }
-  yield* measure(reference, duration)
+  yield* warmUp(plainSubject, duration)
 
-  const round = Effect.gen(function* () {
-    const plainRate = (yield* measure(reference, duration)).perCpuSecond
-    const others = yield* Effect.forEach(subjects, (subject) =>
-      Effect.map(measure(subject, duration), ({ perCpuSecond }) => ({ name: subject.name, perCpuSecond }))
-    )
-    return [{ name: reference.name, perCpuSecond: plainRate }, ...others].map((sample) => ({
-      ...sample,
-      ratio: sample.perCpuSecond / plainRate
-    }))
+  const all = Array.prepend(subjects, plainSubject)
+  const round = Effect.map(
+    Effect.forEach(all, (subject) => Effect.map(measure(subject, duration), (sample) => ({ subject, ...sample }))),
+    (samples) => {
+      const rateOf = (wanted: Subject) => samples.find(({ subject }) => subject === wanted)?.perCpuSecond ?? Number.NaN
+      return Array.map(samples, ({ subject, ...sample }) => ({
+        ...sample,
+        name: subject.name,
+        ofPlain: sample.perCpuSecond / rateOf(plainSubject),
+        ofReference: reference && sample.perCpuSecond / rateOf(reference)
+      }))
+    }
+  )
+  const samples = yield* Effect.replicateEffect(round, rounds)
+  return Object.entries(Array.groupBy(samples.flat(), ({ name }) => name)).map(([name, own]): Measured => {
+    const ofReference = own.flatMap((sample) => sample.ofReference ?? [])
+    return {
+      name,
+      bodyBytes: own[0].bodyBytes,
+      perCpuSecond: spreadOf(Array.map(own, ({ perCpuSecond }) => perCpuSecond)),
+      ofPlain: spreadOf(Array.map(own, ({ ofPlain }) => ofPlain)),
+      ofReference: Array.isArrayNonEmpty(ofReference) ? spreadOf(ofReference) : undefined,
+      p50: spreadOf(Array.map(own, ({ p50 }) => p50)).median,
+      p99: spreadOf(Array.map(own, ({ p99 }) => p99)).median
+    }
   })
-  const samples = yield* Effect.forEach(Array.range(1, rounds), () => round)
-  return Object.entries(Array.groupBy(samples.flat(), ({ name }) => name)).map(([name, own]): Measured => ({
-    name,
-    perCpuSecond: spreadOf(Array.map(own, ({ perCpuSecond }) => perCpuSecond)),
-    ratio: spreadOf(Array.map(own, ({ ratio }) => ratio))
-  }))
 })

@@ -10,6 +10,7 @@ import { fileURLToPath } from "node:url"
 /** A process that serves, and tells at `/metrics` what it uses. */
 export interface Server {
   readonly url: string
+  readonly pid: number
 }
 
 /** Time between two readings, and the share of one processor below which a server counts as idle. */
@@ -43,25 +44,41 @@ export const makeSettings = Effect.gen(function* () {
 export type Settings = Effect.Success<typeof makeSettings>
 
 /** Runs `devops-mcp start` on a home folder until its scope closes, and tells how long it took to its ready line. */
-export const startServer = Effect.fnUntraced(function* ({ env }: Settings, home: string) {
+export const startServer = Effect.fnUntraced(function* (
+  { env }: Settings,
+  home: string,
+  more: Readonly<Record<string, string>> = {}
+) {
   const startedAt = yield* Clock.currentTimeNanos
-  const program = yield* runStart({ ...env, DEVOPS_MCP_HOME: home })
+  const program = yield* runStart({ ...env, ...more, DEVOPS_MCP_HOME: home })
   const seconds = Number((yield* Clock.currentTimeNanos) - startedAt) / 1e9
-  return { ...program, seconds }
+  return { ...program, pid: program.child.pid ?? 0, seconds } satisfies Server & Record<string, unknown>
 })
 
-export const startBaseline = Effect.gen(function* () {
+const startScript = Effect.fnUntraced(function* (
+  name: string,
+  args: ReadonlyArray<string>,
+  env: Readonly<Record<string, string>> = {}
+) {
   const spawner = yield* ChildProcessSpawner.ChildProcessSpawner
-  const file = fileURLToPath(new URL("Baseline.ts", import.meta.url))
-  const { stdout } = yield* spawner.spawn(ChildProcess.make(process.execPath, [file], { stderr: "inherit" }))
+  const file = fileURLToPath(new URL(name, import.meta.url))
+  const command = ChildProcess.make(process.execPath, [file, ...args], { stderr: "inherit", env, extendEnv: true })
+  const { pid, stdout } = yield* spawner.spawn(command)
   const url = yield* stdout.pipe(
     Stream.decodeText(),
     Stream.splitLines,
     Stream.runHead,
     Effect.flatMap(Effect.fromOption)
   )
-  return { url } satisfies Server
+  return { url, pid } satisfies Server
 })
+
+/** The plain `node:http` server. */
+export const startBaseline = startScript("Baseline.ts", [])
+
+/** The SDK's server, with one tool that returns what is given. */
+export const startBareSdk = (result: string, env?: Readonly<Record<string, string>>) =>
+  startScript("BareSdk.ts", [result], env)
 
 const valueOf = (metrics: string, name: string) => {
   const found = new RegExp(`^${name} (\\S+)$`, "m").exec(metrics)?.[1]

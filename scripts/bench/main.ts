@@ -1,6 +1,6 @@
 /**
  * What a request costs the server, what the server takes of memory, and how long it starts. Figures for people to compare,
- * no assertions. Run: `npm run bench`, or parts of it: `npm run bench -- mcp http start`
+ * no assertions. Run: `npm run bench`, or parts of it: `npm run bench -- mcp http start sockets`
  */
 import * as NodeCrypto from "@effect/platform-node/NodeCrypto"
 import * as NodeHttpClient from "@effect/platform-node/NodeHttpClient"
@@ -8,15 +8,20 @@ import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import * as NodeServices from "@effect/platform-node/NodeServices"
 import { Console, Duration, Effect, Layer, Option, Schema } from "effect"
 import { Argument, Command, Flag } from "effect/cli"
+import { loadavg } from "node:os"
+import * as IdleSockets from "./IdleSockets.ts"
 import { concurrency } from "./Load.ts"
 import * as Report from "./Report.ts"
 import { rounds } from "./Rounds.ts"
 import { makeSettings, stores } from "./Server.ts"
 import { measureStarts } from "./StartUp.ts"
-import { measureUnderLoad, type Workload } from "./UnderLoad.ts"
+import { measureBreakdowns, measureUnderLoad, type Workload } from "./UnderLoad.ts"
 
-const parts = ["mcp", "http", "start"] as const
+const parts = ["mcp", "http", "start", "sockets"] as const
 const workloads: ReadonlyArray<Workload> = ["mcp", "http"]
+
+/** WebSockets that are open and wait. */
+const idleSockets = 10_000
 
 const RoundSeconds = Schema.Finite.check(Schema.isBetween({ minimum: 0.1, maximum: 60 }))
 
@@ -28,7 +33,9 @@ const conditions = Effect.gen(function* () {
     Option.isSome(database) ? "PostgreSQL" : "embedded database",
     Option.isSome(redis) ? "Redis" : "no Redis"
   ]
-  return `Node ${process.versions.node}, ${names.join(", ")}; ${concurrency} requests at once, ${rounds} rounds`
+  const work = `${concurrency} requests at once, ${rounds} rounds`
+  // Others' work on the machine makes everything slower, and small differences meaningless.
+  return `Node ${process.versions.node}, ${names.join(", ")}; ${work}; machine load ${(loadavg()[0] ?? 0).toFixed(1)}`
 })
 
 const bench = Command.make(
@@ -54,7 +61,17 @@ const bench = Command.make(
       yield* Effect.forEach(measured, (figures) => print(Report.throughput(figures)))
       yield* print(Report.memory(memory))
     }
+    if (loads.includes("mcp")) {
+      const lines = measureBreakdowns(settings, Duration.seconds(seconds)).pipe(
+        Effect.map(Report.breakdown),
+        Effect.catch((error) => Effect.succeed([`Where the time goes is not known: ${error.message}`]))
+      )
+      yield* print(yield* lines)
+    }
     if (wanted.includes("start")) yield* print(Report.startUp(yield* measureStarts(settings)))
+    if (wanted.includes("sockets")) {
+      yield* print(IdleSockets.report(yield* IdleSockets.measureIdleSockets(settings, idleSockets)))
+    }
   })
 )
 

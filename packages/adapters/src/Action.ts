@@ -51,6 +51,7 @@ export const action = <Config, ConfigEncoded, Input, InputEncoded, Output, Outpu
   readonly config: Schema.Codec<Config, ConfigEncoded>
   readonly input: Schema.Codec<Input, InputEncoded>
   readonly output: Schema.Codec<Output, OutputEncoded>
+  readonly longRunning?: true
   readonly run: (input: Input, config: Config) => Effect.Effect<Output, ToolFailure>
 }): AdapterAction => {
   const config = decodeConfig(options.config)
@@ -62,6 +63,7 @@ export const action = <Config, ConfigEncoded, Input, InputEncoded, Output, Outpu
     title: options.title,
     description: options.description,
     risk: options.risk,
+    ...(options.longRunning === undefined ? {} : { longRunning: options.longRunning }),
     inputSchema: jsonSchemaOf(options.input, { closed: true }),
     outputSchema: jsonSchemaOf(options.output, { closed: false }),
     run: Effect.fn("AdapterAction.run")(function* (rawConfig, rawInput) {

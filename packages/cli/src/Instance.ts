@@ -1,12 +1,11 @@
 import { home } from "@devops-mcp/database/Settings"
-import { instanceProbe } from "@devops-mcp/resilience/Policies"
 import { Effect, FileSystem, Option, Redacted, Schema } from "effect"
-import { HttpClient } from "effect/http"
+import { instanceFileOf, liveInstance } from "./LiveInstance.ts"
 
 /** What a running `start` on embedded stores tells the other commands on the same home folder. */
 const Instance = Schema.fromJsonString(Schema.Struct({ pid: Schema.Int, url: Schema.String }))
 
-const instanceFile = Effect.map(home, (folder) => `${folder}/instance.json`)
+const instanceFile = Effect.map(home, instanceFileOf)
 
 /** Whoever reads this file may administer the instance; it lies beside the database, which says at least as much. */
 const localKeyFile = Effect.map(home, (folder) => `${folder}/local-key`)
@@ -22,23 +21,12 @@ export const announce = Effect.fnUntraced(function* (url: string) {
 })
 
 /** The address of a live `start` on this home folder. */
-export const runningInstance = Effect.gen(function* () {
-  const fs = yield* FileSystem.FileSystem
-  const client = yield* HttpClient.HttpClient
-  const file = yield* instanceFile
-  return yield* fs.readFileString(file).pipe(
-    Effect.flatMap(Schema.decodeEffect(Instance)),
-    Effect.tap(({ url }) =>
-      Effect.timeout(
-        Effect.flatMap(client.get(`${url}/livez`), (r) => r.text),
-        instanceProbe
-      )
-    ),
-    Effect.map(({ url }) => url),
-    // No file, or one that a killed process left: nobody is there.
-    Effect.option
+export const runningInstance = Effect.flatMap(home, (folder) =>
+  Effect.map(
+    Effect.promise(() => liveInstance(folder)),
+    Option.fromUndefinedOr
   )
-})
+)
 
 /** The key by which commands on the same machine administer a running instance, if one has been made. */
 export const localKey = Effect.gen(function* () {

@@ -7,7 +7,7 @@ import { useBootstrapKey } from "@devops-mcp/infrastructure/Bootstrap"
 import { serve } from "@devops-mcp/infrastructure/HttpServer"
 import { InfrastructureLive } from "@devops-mcp/infrastructure/Infrastructure"
 import { McpRoutes } from "@devops-mcp/mcp-server/McpRoutes"
-import { ToolRegistry } from "@devops-mcp/mcp-server/registry/ToolRegistry"
+import { Registries } from "@devops-mcp/mcp-server/edge/Registries"
 import { HealthRoutes } from "@devops-mcp/observability/HealthRoutes"
 import { WorkerLive } from "@devops-mcp/worker/Worker"
 import { Context, Effect, Layer, Option, type Redacted } from "effect"
@@ -47,7 +47,7 @@ export interface StartOptions {
 /** All three programs in one process, on one set of layers; it listens once there is a key to call it with. */
 export const StartProgram = (options: StartOptions) =>
   Layer.merge(serve(Layer.mergeAll(HttpApiRoutes, McpRoutes, HealthRoutes)), WorkerLive).pipe(
-    Layer.provide(ToolRegistry.layer),
+    Layer.provide(Registries.layer),
     Layer.provideMerge(FirstKeyLive),
     Layer.provideMerge(InfrastructureLive({ ...options, migrations: "run" }))
   )

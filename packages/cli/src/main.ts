@@ -6,7 +6,8 @@ import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import * as NodeServices from "@effect/platform-node/NodeServices"
 import { Console, Effect, Layer } from "effect"
 import { CliOutput, Command, Flag } from "effect/cli"
-import { report, teardown } from "./Failure.ts"
+import manifest from "../package.json" with { type: "json" }
+import { CommandFailed, report, teardown } from "./Failure.ts"
 
 // What a command needs is loaded when it runs: `--help` and a wrong flag should not wait for a database driver.
 const programs = Effect.promise(() => import("./commands/Programs.ts"))
@@ -28,8 +29,13 @@ const mcp = Command.make(
   },
   Effect.fnUntraced(function* ({ stdio }) {
     if (!stdio) return yield* (yield* programs).mcp
-    const overStdio = yield* Effect.promise(() => import("./commands/StdioProxy.ts"))
-    return yield* overStdio.run
+    yield* (yield* Effect.promise(() => import("@devops-mcp/mcp-server/StdioApiKey"))).stdioApiKey
+    const { proxyToInstance } = yield* Effect.promise(() => import("./commands/StdioProxy.ts"))
+    const exitCode = yield* Effect.promise((signal) => proxyToInstance(signal))
+    if (exitCode === 0) return
+    if (exitCode !== undefined) return yield* new CommandFailed({ message: "", exitCode })
+    const alone = yield* Effect.promise(() => import("./commands/Stdio.ts"))
+    return yield* alone.run
   })
 ).pipe(Command.withDescription("Run the MCP server"))
 
@@ -94,7 +100,7 @@ const OneLinePresenter = CliOutput.layerPresenter({
 
 const PlatformLive = Layer.mergeAll(NodeServices.layer, NodeHttpClient.layerUndici, OneLinePresenter)
 
-Command.run(command, { version: "0.1.0" }).pipe(
+Command.run(command, { version: manifest.version }).pipe(
   Effect.provide(Layer.mergeAll(Logging.layer, Tracing.layer).pipe(Layer.provideMerge(PlatformLive))),
   report,
   NodeRuntime.runMain({ disableErrorReporting: true, teardown })

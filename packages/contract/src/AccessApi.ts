@@ -2,7 +2,7 @@ import { ApiKey } from "@devops-mcp/domain/ApiKey"
 import { Name, Timestamp } from "@devops-mcp/domain/Fields"
 import { ApiKeyId, TenantId } from "@devops-mcp/domain/Ids"
 import { Page } from "@devops-mcp/domain/Page"
-import { Role, Scope } from "@devops-mcp/domain/Principal"
+import { Principal, Role } from "@devops-mcp/domain/Principal"
 import { Tenant } from "@devops-mcp/domain/Tenant"
 import { Schema } from "effect"
 import { HttpApiEndpoint, HttpApiGroup, HttpApiSchema, OpenApi } from "effect/http-api"
@@ -11,11 +11,9 @@ import { listQuery } from "./Lists.ts"
 import { CommonProblems } from "./Problems.ts"
 
 export const Me = Schema.Struct({
-  tenantId: TenantId,
-  apiKeyId: ApiKeyId,
-  name: Schema.String,
-  role: Role,
-  scopes: Schema.Array(Scope)
+  ...Principal.fields,
+  /** Only when the credential is an API key. */
+  apiKeyId: Schema.optionalKey(ApiKeyId)
 }).annotate({ identifier: "Me" })
 
 export class MeApi extends HttpApiGroup.make("me")

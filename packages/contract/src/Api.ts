@@ -3,6 +3,7 @@ import { ApiKeysApi, MeApi, TenantsApi } from "./AccessApi.ts"
 import { ContextsApi } from "./ContextsApi.ts"
 import { DocumentsApi, EventsApi, SearchApi } from "./KnowledgeApi.ts"
 import { complete } from "./OpenApiDocument.ts"
+import { TasksApi } from "./TasksApi.ts"
 import { ToolKindsApi, ToolsApi } from "./ToolsApi.ts"
 import { Validation } from "./Validation.ts"
 import { DeliveriesApi, WebhooksApi } from "./WebhooksApi.ts"
@@ -17,6 +18,7 @@ export class Api extends HttpApi.make("devops-mcp")
     SearchApi,
     ToolKindsApi,
     ToolsApi,
+    TasksApi,
     WebhooksApi,
     ApiKeysApi,
     TenantsApi

@@ -4,6 +4,7 @@ import { Event } from "@devops-mcp/domain/Event"
 import { ContextId, EventId } from "@devops-mcp/domain/Ids"
 import { Page } from "@devops-mcp/domain/Page"
 import type { Scope } from "@devops-mcp/domain/Principal"
+import { JsonSchemaDocument } from "@devops-mcp/domain/Tool"
 import { Schema } from "effect"
 import {
   AppendItems,
@@ -16,16 +17,20 @@ import {
 } from "./ContextsApi.ts"
 import { AddDocument, EventPage, EventQuery, Search, SearchHits } from "./KnowledgeApi.ts"
 import { listQuery } from "./Lists.ts"
+import { ConfirmationToken } from "./ToolsApi.ts"
 
-export type Toolset = "context" | "knowledge" | "events"
+/** Names of our own toolsets. A configured tool's actions are a toolset with that tool's name. */
+export const toolsets = ["context", "knowledge", "events", "discovery"] as const
+export type Toolset = (typeof toolsets)[number]
 
 /** MCP's four hints; each tool states all of them. */
-export interface ToolAnnotations {
-  readonly readOnlyHint: boolean
-  readonly destructiveHint: boolean
-  readonly idempotentHint: boolean
-  readonly openWorldHint: boolean
-}
+export const ToolAnnotations = Schema.Struct({
+  readOnlyHint: Schema.Boolean,
+  destructiveHint: Schema.Boolean,
+  idempotentHint: Schema.Boolean,
+  openWorldHint: Schema.Boolean
+}).annotate({ identifier: "ToolAnnotations" })
+export type ToolAnnotations = typeof ToolAnnotations.Type
 
 /** An MCP tool as agents see it. Its schemas are those of the HTTP route that does the same. */
 export interface McpTool<In extends Schema.Top, Out extends Schema.Top> {
@@ -171,4 +176,68 @@ export const eventGet = tool({
   annotations: reads,
   input: Schema.Struct({ eventId: EventId }),
   output: Event
+})
+
+const McpToolName = Schema.String.check(Schema.isBetweenLength(1, 128))
+
+const listedTool = {
+  name: Schema.String,
+  title: Schema.String,
+  description: Schema.String,
+  toolset: Schema.String,
+  annotations: ToolAnnotations
+}
+
+export const toolsSearch = tool({
+  name: "tools_search",
+  toolset: "discovery",
+  title: "Search the tools",
+  description:
+    "Finds tools by words of their name, description and arguments, best first. Then read their schemas with tools_describe and run them with tools_call.",
+  scope: "tools:read",
+  annotations: reads,
+  input: Schema.Struct({
+    query: Schema.String.check(Schema.isBetweenLength(1, 500)),
+    /** 10 when absent. */
+    limit: Schema.optionalKey(Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: 50 }))),
+    /** Only tools that change nothing. */
+    readOnly: Schema.optionalKey(Schema.Boolean)
+  }),
+  output: Schema.Struct({ items: Schema.Array(Schema.Struct({ ...listedTool, score: Schema.Finite })) })
+})
+
+export const toolsDescribe = tool({
+  name: "tools_describe",
+  toolset: "discovery",
+  title: "Describe tools",
+  description: "Returns the definitions of tools with their input and output schemas. Names that are none are listed.",
+  scope: "tools:read",
+  annotations: reads,
+  input: Schema.Struct({ names: Schema.Array(McpToolName).check(Schema.isBetweenLength(1, 20)) }),
+  output: Schema.Struct({
+    items: Schema.Array(
+      Schema.Struct({
+        ...listedTool,
+        inputSchema: JsonSchemaDocument,
+        outputSchema: Schema.optionalKey(JsonSchemaDocument)
+      })
+    ),
+    unknown: Schema.Array(Schema.String)
+  })
+})
+
+export const toolsCall = tool({
+  name: "tools_call",
+  toolset: "discovery",
+  title: "Call a tool",
+  description:
+    "Runs a tool by its name, listed or not, and returns what it returns. A destructive one may ask for a confirmation: repeat the call with the confirmationToken of its answer.",
+  scope: "tools:read",
+  annotations: { readOnlyHint: false, destructiveHint: true, idempotentHint: false, openWorldHint: true },
+  input: Schema.Struct({
+    name: McpToolName,
+    arguments: Schema.optionalKey(Schema.JsonObject),
+    confirmationToken: Schema.optionalKey(ConfirmationToken)
+  }),
+  output: Schema.JsonObject
 })

@@ -1,5 +1,7 @@
 import { Schema } from "effect"
+import { Timestamp } from "@devops-mcp/domain/Fields"
 import { HttpApiError } from "effect/http-api"
+import { ActionPreview } from "./ActionPreview.ts"
 
 /** Where in the request something is wrong: a JSON pointer whose first segment is body, query, path or headers. */
 export const ProblemDetail = Schema.Struct({ pointer: Schema.String, detail: Schema.String })
@@ -72,6 +74,13 @@ export class Unprocessable extends HttpApiError.Problem<Unprocessable>()(
   "Unprocessable",
   { type: type("unprocessable"), status: 422, title: "The request cannot be carried out" },
   { ...members, errors: Schema.optionalKey(Schema.Array(ProblemDetail)) }
+) {}
+
+/** 428: a destructive action was not run. The same request with the token in its body runs it, once. */
+export class ConfirmationRequired extends HttpApiError.Problem<ConfirmationRequired>()(
+  "ConfirmationRequired",
+  { type: type("confirmation-required"), status: 428, title: "The action cannot be undone and must be confirmed" },
+  { ...members, preview: ActionPreview, confirmationToken: Schema.String, expiresAt: Timestamp }
 ) {}
 
 export class InternalError extends HttpApiError.Problem<InternalError>()(

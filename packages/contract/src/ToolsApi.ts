@@ -5,9 +5,12 @@ import { Schema } from "effect"
 import { HttpApiEndpoint, HttpApiGroup, HttpApiSchema, OpenApi } from "effect/http-api"
 import { Authorization, Requires } from "./Authorization.ts"
 import { listQuery } from "./Lists.ts"
-import { CommonProblems } from "./Problems.ts"
+import { CommonProblems, ConfirmationRequired } from "./Problems.ts"
 
 const params = { name: ToolName }
+
+/** Opaque; good once, for the caller and the arguments that it was given for. */
+export const ConfirmationToken = Schema.String.check(Schema.isBetweenLength(1, 1000))
 
 export const ToolKind = Schema.Struct({
   kind: Schema.String,
@@ -23,8 +26,10 @@ export const CreateTool = Schema.Struct({
 
 export const PatchTool = Schema.Struct({ config: Metadata }).annotate({ identifier: "PatchTool" })
 
+/** `confirmationToken` is what the 428 for the same arguments gave; only destructive actions need one. */
 export const ExecuteAction = Schema.Struct({
-  arguments: Schema.optionalKey(Schema.JsonObject)
+  arguments: Schema.optionalKey(Schema.JsonObject),
+  confirmationToken: Schema.optionalKey(ConfirmationToken)
 }).annotate({ identifier: "ExecuteAction" })
 
 /** `isError` true: the tool refused or failed, and `result` says why. */
@@ -91,7 +96,7 @@ export class ToolsApi extends HttpApiGroup.make("tools")
       params: { ...params, action: Schema.String.check(Schema.isBetweenLength(1, 100)) },
       payload: ExecuteAction,
       success: ActionResult,
-      error: CommonProblems
+      error: [...CommonProblems, ConfirmationRequired]
     }).annotate(Requires, "tools:read")
   )
   .middleware(Authorization)

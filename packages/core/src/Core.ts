@@ -2,10 +2,14 @@ import { Layer } from "effect"
 import { ApiKeys } from "./access/ApiKeys.ts"
 import { Authentication } from "./access/Authentication.ts"
 import { Bootstrap } from "./access/Bootstrap.ts"
+import { Confirmations } from "./access/Confirmations.ts"
+import { Changes } from "./changes/Changes.ts"
 import { Audit } from "./audit/Audit.ts"
 import { AgentContexts } from "./contexts/AgentContexts.ts"
 import { Ingest } from "./ingest/Ingest.ts"
 import { Knowledge } from "./knowledge/Knowledge.ts"
+import { Results } from "./results/Results.ts"
+import { Tasks } from "./tasks/Tasks.ts"
 import { Tools } from "./tools/Tools.ts"
 import { Webhooks } from "./webhooks/Webhooks.ts"
 
@@ -16,6 +20,7 @@ export const CoreLive = Layer.mergeAll(
   Authentication.layer,
   Audit.layer,
   Ingest.layer,
-  Tools.layer,
+  Results.layer,
+  Tasks.layer.pipe(Layer.provideMerge(Tools.layer), Layer.provideMerge(Confirmations.layer)),
   Webhooks.layer
-)
+).pipe(Layer.provideMerge(Changes.layer))

@@ -27,9 +27,3 @@ export const scopeOfRisk: Record<Risk, Scope> = {
   write: "tools:execute",
   destructive: "tools:destroy"
 }
-
-/** Whether the first role includes the second: nobody gives away more than they have. */
-export const includes = (role: Role, other: Role): boolean => {
-  const rank = (name: Role) => grants.findIndex(([granted]) => granted === name)
-  return rank(role) >= rank(other)
-}

@@ -12,7 +12,8 @@ import { TestClock } from "effect/testing"
 
 const principal: Principal = {
   tenantId: freshId(TenantId),
-  apiKeyId: freshId(ApiKeyId),
+  credential: "api_key",
+  actor: freshId(ApiKeyId),
   name: "ci",
   role: "agent",
   scopes: scopesOf("agent")
@@ -34,7 +35,7 @@ const started = Effect.fnUntraced(function* (onAppend: (attempt: number) => Effe
       Effect.gen(function* () {
         yield* onAppend(yield* Ref.updateAndGet(attempts, (count) => count + 1))
         assert.isTrue(
-          entries.every(({ tenantId, entry }) => tenantId === principal.tenantId && entry.actor === principal.apiKeyId)
+          entries.every(({ tenantId, entry }) => tenantId === principal.tenantId && entry.actor === principal.actor)
         )
         yield* Queue.offer(
           written,

@@ -1,9 +1,18 @@
 import { Authentication } from "@devops-mcp/core/access/Authentication"
 import { scopesOf } from "@devops-mcp/core/Policy"
+import {
+  AccessTokens,
+  AccessTokensUnavailable,
+  refusedToken,
+  type TokenClaims
+} from "@devops-mcp/core/ports/AccessTokens"
 import { ApiKeyRepository } from "@devops-mcp/core/ports/ApiKeyRepository"
 import { StoreError } from "@devops-mcp/core/ports/StoreError"
+import { TenantRepository } from "@devops-mcp/core/ports/TenantRepository"
 import type { ApiKey } from "@devops-mcp/domain/ApiKey"
+import { NotFound, type Unauthenticated } from "@devops-mcp/domain/Errors"
 import { ApiKeyId, TenantId } from "@devops-mcp/domain/Ids"
+import type { Role, Scope } from "@devops-mcp/domain/Principal"
 import { freshId } from "@devops-mcp/testing/Fixtures"
 import * as NodeCrypto from "@effect/platform-node/NodeCrypto"
 import { assert, describe, it } from "@effect/vitest"
@@ -21,20 +30,39 @@ const key: ApiKey = {
   createdAt: DateTime.makeUnsafe(0)
 }
 
+const token = Redacted.make("header.claims.signature")
+const claims: TokenClaims = {
+  tenantId,
+  subject: "ada",
+  scopes: scopesOf("agent"),
+  expiresAt: DateTime.makeUnsafe(3_600_000)
+}
+
 type Lookup = Effect.Effect<Option.Option<ApiKey>, StoreError>
 
-/** What the store answers for the one key, and how often it was asked. */
+type Verification = Effect.Effect<TokenClaims, Unauthenticated | AccessTokensUnavailable>
+
+/** What the ports answer for the one key and any token, and how often they were asked. */
 class Store extends Context.Service<
   Store,
   {
     readonly lookups: Ref.Ref<number>
     readonly answer: Ref.Ref<Lookup>
+    readonly verifications: Ref.Ref<number>
+    readonly verification: Ref.Ref<Verification>
+    readonly tenants: Ref.Ref<ReadonlyArray<TenantId>>
   }
 >()("@devops-mcp/core/test/Authentication.test/Store") {
   static readonly layer = Layer.effect(
     Store,
     Effect.gen(function* () {
-      return Store.of({ lookups: yield* Ref.make(0), answer: yield* Ref.make<Lookup>(Effect.succeedSome(key)) })
+      return Store.of({
+        lookups: yield* Ref.make(0),
+        answer: yield* Ref.make<Lookup>(Effect.succeedSome(key)),
+        verifications: yield* Ref.make(0),
+        verification: yield* Ref.make<Verification>(Effect.succeed(claims)),
+        tenants: yield* Ref.make<ReadonlyArray<TenantId>>([tenantId])
+      })
     })
   )
 }
@@ -58,8 +86,34 @@ const Keys = Layer.effect(
   })
 )
 
+const Tokens = Layer.effect(
+  AccessTokens,
+  Effect.map(Store, ({ verification, verifications }) =>
+    AccessTokens.of({
+      verify: () =>
+        Effect.andThen(
+          Ref.update(verifications, (count) => count + 1),
+          Effect.flatten(Ref.get(verification))
+        )
+    })
+  )
+)
+
+const Tenants = Layer.unwrap(
+  Effect.map(Store, ({ tenants }) =>
+    Layer.mock(TenantRepository, {
+      get: (id) =>
+        Effect.flatMap(Ref.get(tenants), (known) =>
+          known.includes(id)
+            ? Effect.succeed({ id, name: "acme", createdAt: DateTime.makeUnsafe(0) })
+            : Effect.fail(new NotFound({ resource: "tenant", id }))
+        )
+    })
+  )
+)
+
 const TestLayer = Authentication.layer.pipe(
-  Layer.provide(Keys),
+  Layer.provide([Keys, Tokens, Tenants]),
   Layer.provideMerge(Store.layer),
   Layer.provide(NodeCrypto.layer)
 )
@@ -80,7 +134,8 @@ describe("Authentication", () => {
     Effect.gen(function* () {
       assert.deepStrictEqual(yield* authenticate(), {
         tenantId,
-        apiKeyId: key.id,
+        credential: "api_key",
+        actor: key.id,
         name: "ci",
         role: "agent",
         scopes: scopesOf("agent")
@@ -158,7 +213,115 @@ describe("Authentication", () => {
       const stays = yield* Effect.forkChild(authenticate(), { startImmediately: true })
       yield* Fiber.interrupt(leaves)
       yield* Deferred.succeed(answered, undefined)
-      assert.strictEqual((yield* Fiber.join(stays)).apiKeyId, key.id)
+      assert.strictEqual((yield* Fiber.join(stays)).actor, key.id)
+    }).pipe(Effect.provide(TestLayer, { local: true }))
+  )
+})
+
+const says = (verification: Verification) => Effect.flatMap(Store, (store) => Ref.set(store.verification, verification))
+
+const verifications = Effect.flatMap(Store, (store) => Ref.get(store.verifications))
+
+const setTenants = (tenants: ReadonlyArray<TenantId>) =>
+  Effect.flatMap(Store, (store) => Ref.set(store.tenants, tenants))
+
+const roles: ReadonlyArray<readonly [ReadonlyArray<Scope>, Role]> = [
+  [scopesOf("viewer"), "viewer"],
+  [scopesOf("agent"), "agent"],
+  [scopesOf("operator").filter((scope) => scope !== "queues:admin"), "agent"],
+  [scopesOf("platform"), "platform"],
+  [["tenants:admin", "keys:admin"], "viewer"],
+  [[], "viewer"]
+]
+
+describe("Authentication of access tokens", () => {
+  it.effect("gives the caller that a token stands for", () =>
+    Effect.gen(function* () {
+      assert.deepStrictEqual(yield* authenticate(token), {
+        tenantId,
+        credential: "jwt",
+        actor: "ada",
+        name: "ada",
+        role: "agent",
+        scopes: scopesOf("agent")
+      })
+      yield* says(Effect.succeed({ ...claims, client: "console" }))
+      assert.containSubset(yield* authenticate(Redacted.make("another")), { actor: "ada", name: "console" })
+      assert.strictEqual(yield* lookups, 0)
+    }).pipe(Effect.provide(TestLayer, { local: true }))
+  )
+
+  it.effect.each(roles)("a token with %j is of the role %s, and has those scopes alone", ([scopes, role]) =>
+    Effect.gen(function* () {
+      yield* says(Effect.succeed({ ...claims, scopes }))
+      const principal = yield* authenticate(token)
+      assert.deepStrictEqual([principal.role, principal.scopes], [role, scopes])
+    }).pipe(Effect.provide(TestLayer, { local: true }))
+  )
+
+  it.effect("a key is never taken for a token, nor a token for a key", () =>
+    Effect.gen(function* () {
+      yield* refusal(Redacted.make("dmk_a_key_that_nobody_has_ever_given_out"))
+      assert.deepStrictEqual([yield* lookups, yield* verifications], [1, 0])
+      yield* authenticate(token)
+      assert.deepStrictEqual([yield* lookups, yield* verifications], [1, 1])
+    }).pipe(Effect.provide(TestLayer, { local: true }))
+  )
+
+  it.effect("refuses a tenant that does not exist like a token that is no good, and notices within a minute", () =>
+    Effect.gen(function* () {
+      yield* says(Effect.fail(refusedToken))
+      const bad = yield* refusal(token)
+      yield* says(Effect.succeed({ ...claims, tenantId: freshId(TenantId) }))
+      assert.deepStrictEqual(yield* refusal(token), bad)
+      yield* says(Effect.succeed(claims))
+      const other = Redacted.make("other")
+      yield* authenticate(other)
+      yield* setTenants([])
+      yield* authenticate(other)
+      yield* TestClock.adjust("1 minute")
+      assert.deepStrictEqual(yield* refusal(other), bad)
+      yield* setTenants([tenantId])
+      yield* authenticate(other)
+    }).pipe(Effect.provide(TestLayer, { local: true }))
+  )
+
+  it.effect("verifies a token once a minute, and each token for itself", () =>
+    Effect.gen(function* () {
+      yield* authenticate(token)
+      yield* TestClock.adjust(59_999)
+      yield* authenticate(token)
+      assert.strictEqual(yield* verifications, 1)
+      yield* authenticate(Redacted.make("other"))
+      assert.strictEqual(yield* verifications, 2)
+      yield* TestClock.adjust(1)
+      yield* authenticate(token)
+      assert.strictEqual(yield* verifications, 3)
+    }).pipe(Effect.provide(TestLayer, { local: true }))
+  )
+
+  it.effect("a token that was verified works until it expires and not a moment longer", () =>
+    Effect.gen(function* () {
+      yield* says(Effect.succeed({ ...claims, expiresAt: DateTime.makeUnsafe(10_000) }))
+      yield* authenticate(token)
+      yield* says(Effect.fail(refusedToken))
+      yield* TestClock.adjust(9_999)
+      yield* authenticate(token)
+      yield* TestClock.adjust(1)
+      assert.strictEqual(yield* refusal(token), refusedToken)
+    }).pipe(Effect.provide(TestLayer, { local: true }))
+  )
+
+  it.effect("remembers no refusal, and API keys work while nobody can verify tokens", () =>
+    Effect.gen(function* () {
+      const down = new AccessTokensUnavailable({ retryable: true, cause: new Error("down") })
+      yield* says(Effect.fail(down))
+      assert.strictEqual(yield* refusal(token), down)
+      yield* authenticate()
+      yield* says(Effect.fail(refusedToken))
+      yield* refusal(token)
+      yield* says(Effect.succeed(claims))
+      yield* authenticate(token)
     }).pipe(Effect.provide(TestLayer, { local: true }))
   )
 })

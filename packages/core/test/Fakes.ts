@@ -1,8 +1,12 @@
 import { WebhookAdaptersLive } from "@devops-mcp/adapters/WebhookAdapters"
+import * as BusMemory from "@devops-mcp/cache/BusMemory"
+import * as CacheMemory from "@devops-mcp/cache/CacheMemory"
 import { CoreLive } from "@devops-mcp/core/Core"
 import { scopesOf } from "@devops-mcp/core/Policy"
+import { AccessTokens } from "@devops-mcp/core/ports/AccessTokens"
 import { Chunker } from "@devops-mcp/core/ports/Chunker"
 import { Embedder, EmbedderError } from "@devops-mcp/core/ports/Embedder"
+import { ObjectStore } from "@devops-mcp/core/ports/ObjectStore"
 import { ToolAdapters } from "@devops-mcp/core/ports/ToolAdapter"
 import type { WebhookHeaders } from "@devops-mcp/core/ports/WebhookAdapter"
 import { RepositoriesLive } from "@devops-mcp/database/Database"
@@ -10,10 +14,10 @@ import { ApiKeyId, type TenantId } from "@devops-mcp/domain/Ids"
 import type { Principal, Role } from "@devops-mcp/domain/Principal"
 import * as TokenCounter from "@devops-mcp/embeddings/TokenCounter"
 import { PostgresJobQueue } from "@devops-mcp/queue/PostgresJobQueue"
-import { freshId } from "@devops-mcp/testing/Fixtures"
+import { freshId, TestSigningKey } from "@devops-mcp/testing/Fixtures"
 import { TestDatabase } from "@devops-mcp/testing/TestDatabase"
 import * as NodeCrypto from "@effect/platform-node/NodeCrypto"
-import { Context, Duration, Effect, Layer, Redacted, Ref, References, Schedule } from "effect"
+import { Context, Duration, Effect, Layer, Option, Redacted, Ref, References, Schedule } from "effect"
 import { sign } from "@octokit/webhooks-methods"
 
 const dimensions = 32
@@ -73,6 +77,24 @@ const ChunkerFake = Layer.succeed(Chunker, {
       .filter((passage) => passage !== "")
 })
 
+/** Objects in memory, by their keys. */
+export class Objects extends Context.Service<Objects, Map<string, Uint8Array>>()(
+  "@devops-mcp/core/test/Fakes/Objects"
+) {
+  static readonly layer = Layer.sync(Objects, () => new Map())
+}
+
+export const ObjectStoreFake = Layer.effect(
+  ObjectStore,
+  Effect.map(Objects, (objects) =>
+    ObjectStore.of({
+      put: (key, body) => Effect.sync(() => void objects.set(key, body)),
+      get: (key) => Effect.sync(() => Option.fromUndefinedOr(objects.get(key))),
+      delete: (key) => Effect.sync(() => void objects.delete(key))
+    })
+  )
+)
+
 /** The real queue, with two attempts and no waiting. */
 const Jobs = PostgresJobQueue({
   exclusive: true,
@@ -88,7 +110,12 @@ export const UseCases = CoreLive.pipe(
   Layer.provideMerge(
     Layer.mergeAll(
       TestDatabase,
+      TestSigningKey,
+      BusMemory.layer,
+      ObjectStoreFake.pipe(Layer.provide(Objects.layer)),
+      CacheMemory.layer,
       EmbedderFault.layer,
+      AccessTokens.layerRefusing,
       WebhookAdaptersLive,
       Layer.succeed(ToolAdapters, new Map()),
       NodeCrypto.layer,
@@ -100,7 +127,8 @@ export const UseCases = CoreLive.pipe(
 /** A caller with a role in a tenant. */
 export const principalOf = (tenantId: TenantId, role: Role): Principal => ({
   tenantId,
-  apiKeyId: freshId(ApiKeyId),
+  credential: "api_key",
+  actor: freshId(ApiKeyId),
   name: role,
   role,
   scopes: scopesOf(role)

@@ -6,7 +6,7 @@ import { DocumentRepository } from "@devops-mcp/core/ports/DocumentRepository"
 import { EventRepository } from "@devops-mcp/core/ports/EventRepository"
 import { type JobMetadata, JobQueue } from "@devops-mcp/core/ports/JobQueue"
 import { Webhooks } from "@devops-mcp/core/webhooks/Webhooks"
-import { Job } from "@devops-mcp/contract/Jobs"
+import { IngestJob } from "@devops-mcp/contract/Jobs"
 import { ContextId, DeliveryId, DocumentId, EventId, type TenantId } from "@devops-mcp/domain/Ids"
 import { freshId, freshTenant } from "@devops-mcp/testing/Fixtures"
 import { assert, layer } from "@effect/vitest"
@@ -41,14 +41,16 @@ const pushed = Effect.gen(function* () {
 /** Runs the next job of the queue. */
 const work = Effect.gen(function* () {
   const [queue, ingest] = [yield* JobQueue, yield* Ingest]
-  yield* queue.take(ingest.run)
+  yield* queue.take((job, metadata) => (job._tag === "RunTask" ? Effect.void : ingest.run(job, metadata)))
 })
 
 /** Takes the next job off the queue without running it. */
 const takenJob = Effect.gen(function* () {
   const queue = yield* JobQueue
-  const taken = yield* Deferred.make<{ readonly job: Job; readonly metadata: JobMetadata }>()
-  yield* queue.take((job, metadata) => Deferred.succeed(taken, { job, metadata }))
+  const taken = yield* Deferred.make<{ readonly job: IngestJob; readonly metadata: JobMetadata }>()
+  yield* queue.take((job, metadata) =>
+    job._tag === "RunTask" ? Effect.void : Deferred.succeed(taken, { job, metadata })
+  )
   return yield* Deferred.await(taken)
 })
 
@@ -213,9 +215,9 @@ layer(UseCases, { excludeTestServices: true, timeout: "60 seconds" })("Ingest", 
       const ingest = yield* Ingest
       const metadata: JobMetadata = { id: "x", attempt: 1, lastAttempt: true }
       const cases = [
-        Job.cases.IngestDelivery.make({ tenantId, deliveryId: freshId(DeliveryId) }),
-        Job.cases.IngestDocument.make({ tenantId, documentId: freshId(DocumentId) }),
-        Job.cases.IndexContext.make({ tenantId, contextId: freshId(ContextId), fromSeq: 1, toSeq: 2 })
+        IngestJob.cases.IngestDelivery.make({ tenantId, deliveryId: freshId(DeliveryId) }),
+        IngestJob.cases.IngestDocument.make({ tenantId, documentId: freshId(DocumentId) }),
+        IngestJob.cases.IndexContext.make({ tenantId, contextId: freshId(ContextId), fromSeq: 1, toSeq: 2 })
       ]
       yield* Effect.forEach(cases, (job) => ingest.run(job, metadata))
     })

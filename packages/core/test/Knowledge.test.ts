@@ -12,7 +12,7 @@ import { embedderDown, UseCases, whileEmbedder } from "./Fakes.ts"
 
 const work = Effect.gen(function* () {
   const [queue, ingest] = [yield* JobQueue, yield* Ingest]
-  yield* queue.take(ingest.run)
+  yield* queue.take((job, metadata) => (job._tag === "RunTask" ? Effect.void : ingest.run(job, metadata)))
 })
 
 /** Adds a document and has it ingested; its title is what tests tell it by. */

@@ -1,3 +1,7 @@
+import * as BusMemory from "@devops-mcp/cache/BusMemory"
+import * as CacheMemory from "@devops-mcp/cache/CacheMemory"
+import { Confirmations } from "@devops-mcp/core/access/Confirmations"
+import { type Change, Changes } from "@devops-mcp/core/changes/Changes"
 import { scopesOf } from "@devops-mcp/core/Policy"
 import { type AdapterAction, type ToolAdapter, ToolAdapters, ToolFailure } from "@devops-mcp/core/ports/ToolAdapter"
 import { ToolRepository } from "@devops-mcp/core/ports/ToolRepository"
@@ -6,7 +10,7 @@ import { NotFound } from "@devops-mcp/domain/Errors"
 import { ApiKeyId, TenantId, ToolId } from "@devops-mcp/domain/Ids"
 import type { Principal, Role } from "@devops-mcp/domain/Principal"
 import type { Risk, Tool } from "@devops-mcp/domain/Tool"
-import { freshId } from "@devops-mcp/testing/Fixtures"
+import { freshId, TestSigningKey } from "@devops-mcp/testing/Fixtures"
 import * as NodeCrypto from "@effect/platform-node/NodeCrypto"
 import { assert, layer } from "@effect/vitest"
 import { DateTime, Effect, Exit, Fiber, Layer } from "effect"
@@ -17,7 +21,8 @@ const created = DateTime.makeUnsafe(0)
 
 const principalOf = (role: Role): Principal => ({
   tenantId,
-  apiKeyId: freshId(ApiKeyId),
+  credential: "api_key",
+  actor: freshId(ApiKeyId),
   name: role,
   role,
   scopes: scopesOf(role)
@@ -55,7 +60,7 @@ const adapter: ToolAdapter = {
   actions: [
     actionOf("look", "read", (config, input) => Effect.succeed({ config, input })),
     actionOf("change", "write", () => Effect.delay(Effect.succeed({ changed: true }), "3 seconds")),
-    actionOf("remove", "destructive", () => Effect.die(new Error("ran without a confirmation"))),
+    actionOf("remove", "destructive", (_, input) => Effect.succeed({ removed: input["name"] ?? null })),
     actionOf("fail", "read", () => Effect.fail(failure)),
     actionOf("hang", "read", () => Effect.never),
     actionOf("break", "read", () => Effect.die(new Error("a bug")))
@@ -72,15 +77,32 @@ const Repository = Layer.mock(ToolRepository, {
   },
   list: () => Effect.succeed({ items: stored, nextCursor: null }),
   create: (_, tool) => Effect.succeed(tool),
-  update: (_, name, config) => Effect.succeed({ ...toolOf(name, "fake"), config, version: 2 })
+  update: (_, name, config) => Effect.succeed({ ...toolOf(name, "fake"), config, version: 2 }),
+  delete: (_, name) => (name === "alpha" ? Effect.void : Effect.fail(new NotFound({ resource: "tool", id: name })))
 })
 
 const TestLayer = Tools.layer.pipe(
-  Layer.provide([Repository, Layer.succeed(ToolAdapters, new Map([["fake", adapter]])), NodeCrypto.layer])
+  Layer.provide([
+    Repository,
+    Layer.succeed(ToolAdapters, new Map([["fake", adapter]])),
+    Confirmations.layer.pipe(Layer.provide([CacheMemory.layer, TestSigningKey]))
+  ]),
+  Layer.provideMerge(Changes.layer),
+  Layer.provide([BusMemory.layer, NodeCrypto.layer])
 )
 
 const execute = (role: Role, action: string, tool = "alpha") =>
   Effect.flatMap(Tools, (tools) => tools.execute(principalOf(role), tool, action, { name: "x" }))
+
+/** A destructive call of one caller, with or without a token. */
+const remove = (principal: Principal, name: string, token?: string) =>
+  Effect.flatMap(Tools, (tools) => tools.execute(principal, "alpha", "remove", { name }, token))
+
+/** What the caller must agree to first. */
+const required = Effect.fnUntraced(function* (principal: Principal, name: string) {
+  const error = yield* Effect.flip(remove(principal, name))
+  return error._tag === "@devops-mcp/core/access/Confirmations/ConfirmationRequired" ? error : yield* Effect.die(error)
+})
 
 layer(TestLayer)("Tools", (it) => {
   it.effect("runs an action with the instance's config and the caller's input", () =>
@@ -113,14 +135,51 @@ layer(TestLayer)("Tools", (it) => {
     })
   )
 
-  it.effect("refuses destructive actions, which cannot be confirmed yet, to everybody", () =>
-    Effect.forEach(
-      ["operator", "admin", "platform"] as const,
-      Effect.fnUntraced(function* (role) {
-        const refused = yield* Effect.flip(execute(role, "remove"))
-        assert.strictEqual(refused._tag, "@devops-mcp/domain/Errors/InvalidInput")
+  it.effect("runs a destructive action when it was confirmed, once and exactly so", () =>
+    Effect.gen(function* () {
+      const caller = principalOf("operator")
+      const { confirmationToken, preview } = yield* required(caller, "x")
+      assert.deepStrictEqual(preview, {
+        tool: "alpha",
+        action: "remove",
+        title: "remove",
+        description: "remove",
+        arguments: { name: "x" }
       })
-    )
+      const pointer = (attempt: ReturnType<typeof remove>) =>
+        Effect.map(Effect.flip(attempt), (error) => ("pointer" in error ? error.pointer : error._tag))
+      assert.strictEqual(yield* pointer(remove(caller, "y", confirmationToken)), "/confirmationToken")
+      assert.strictEqual(yield* pointer(remove(principalOf("operator"), "x", confirmationToken)), "/confirmationToken")
+      assert.strictEqual(yield* pointer(remove(caller, "x", "made up")), "/confirmationToken")
+      assert.deepStrictEqual((yield* remove(caller, "x", confirmationToken)).result, { removed: "x" })
+      assert.strictEqual(yield* pointer(remove(caller, "x", confirmationToken)), "/confirmationToken")
+    })
+  )
+
+  it.effect("wants no confirmation from who may not run the action anyway", () =>
+    Effect.gen(function* () {
+      const { confirmationToken } = yield* required(principalOf("operator"), "x")
+      const refused = yield* Effect.flip(remove(principalOf("agent"), "x", confirmationToken))
+      assert.strictEqual(refused._tag, "@devops-mcp/domain/Errors/Forbidden")
+    })
+  )
+
+  it.effect("announces every change of the tools, and none that was refused", () =>
+    Effect.gen(function* () {
+      const tools = yield* Tools
+      const heard: Array<Change> = []
+      yield* (yield* Changes).listen((change) => heard.push(change))
+      yield* tools.create(tenantId, { name: "a", kind: "fake" })
+      yield* tools.update(tenantId, "alpha", {})
+      yield* tools.delete(tenantId, "alpha")
+      yield* Effect.flip(tools.create(tenantId, { name: "a", kind: "nothing" }))
+      yield* Effect.flip(tools.update(tenantId, "beta", {}))
+      yield* Effect.flip(tools.delete(tenantId, "beta"))
+      assert.deepStrictEqual(
+        heard,
+        Array.from({ length: 3 }, () => ({ _tag: "ToolsChanged" as const, tenantId }))
+      )
+    })
   )
 
   it.effect("knows neither other actions, nor other tools, nor kinds that this deployment lacks", () =>
@@ -163,21 +222,13 @@ layer(TestLayer)("Tools", (it) => {
     })
   )
 
-  it.effect("lists what the caller may run, by tool", () =>
+  it.effect("lists every action of the tenant's tools, by tool", () =>
     Effect.gen(function* () {
-      const tools = yield* Tools
-      const names = (role: Role) =>
-        Effect.map(tools.catalogue(principalOf(role)), (entries) =>
-          entries.map(({ action, tool }) => `${tool.name}.${action.name}`)
-        )
-      const reads = ["look", "fail", "hang", "break"]
+      const entries = yield* (yield* Tools).catalogue(tenantId)
       assert.deepStrictEqual(
-        yield* names("viewer"),
-        ["alpha", "zeta"].flatMap((tool) => reads.map((name) => `${tool}.${name}`))
+        entries.map(({ action, tool }) => `${tool.name}.${action.name}`),
+        ["alpha", "zeta"].flatMap((tool) => adapter.actions.map(({ name }) => `${tool}.${name}`))
       )
-      assert.include(yield* names("agent"), "alpha.change")
-      assert.notInclude(yield* names("agent"), "alpha.remove")
-      assert.include(yield* names("operator"), "alpha.remove")
     })
   )
 

@@ -12,7 +12,9 @@ import {
 import { ContextRepositoryLive } from "./repositories/Contexts.ts"
 import { DocumentRepositoryLive } from "./repositories/Documents.ts"
 import { EventRepositoryLive } from "./repositories/Events.ts"
+import { McpSessionRepositoryLive } from "./repositories/McpSessions.ts"
 import { SearchIndexLive } from "./repositories/SearchIndex.ts"
+import { TaskRepositoryLive } from "./repositories/Tasks.ts"
 import { ToolRepositoryLive } from "./repositories/Tools.ts"
 import { WebhookRepositoryLive } from "./repositories/Webhooks.ts"
 import { Tenancy, TransactionsLive } from "./Tenancy.ts"
@@ -25,7 +27,9 @@ export const RepositoriesLive = Layer.mergeAll(
   DocumentRepositoryLive,
   EventRepositoryLive,
   IdempotencyRepositoryLive,
+  McpSessionRepositoryLive,
   SearchIndexLive,
+  TaskRepositoryLive,
   TenantRepositoryLive,
   ToolRepositoryLive,
   TransactionsLive,

@@ -5,6 +5,7 @@ import { DocumentRepository } from "@devops-mcp/core/ports/DocumentRepository"
 import { EventRepository } from "@devops-mcp/core/ports/EventRepository"
 import { IdempotencyRepository } from "@devops-mcp/core/ports/IdempotencyRepository"
 import { SearchIndex } from "@devops-mcp/core/ports/SearchIndex"
+import { TaskRepository } from "@devops-mcp/core/ports/TaskRepository"
 import { ToolRepository } from "@devops-mcp/core/ports/ToolRepository"
 import { WebhookRepository } from "@devops-mcp/core/ports/WebhookRepository"
 import { RepositoriesLive } from "@devops-mcp/database/Database"
@@ -17,14 +18,16 @@ import {
   DeliveryId,
   DocumentId,
   EventId,
+  TaskId,
   type TenantId,
   ToolId,
   WebhookId
 } from "@devops-mcp/domain/Ids"
+import type { Principal } from "@devops-mcp/domain/Principal"
 import { freshId, freshTenant } from "@devops-mcp/testing/Fixtures"
 import { TestDatabase } from "@devops-mcp/testing/TestDatabase"
 import { assert, layer } from "@effect/vitest"
-import { DateTime, Effect, Layer, Redacted, Result, Schema } from "effect"
+import { DateTime, Effect, Layer, Option, Redacted, Result, Schema } from "effect"
 import { SqlClient } from "effect/sql"
 
 const TestLayer = RepositoriesLive.pipe(Layer.provideMerge(TestDatabase))
@@ -66,6 +69,14 @@ const makeRows = () => ({
   key: { id: freshId(ApiKeyId), name: "k", role: "agent" as const, createdAt: now },
   hash: crypto.randomUUID(),
   tool: { id: freshId(ToolId), name: "git", kind: "git", config: {}, version: 1, createdAt: now, updatedAt: now },
+  task: {
+    id: freshId(TaskId),
+    kind: "k",
+    status: "working" as const,
+    createdAt: now,
+    updatedAt: now,
+    expiresAt: DateTime.add(now, { hours: 1 })
+  },
   entry: {
     id: freshId(AuditId),
     actor: "a",
@@ -99,6 +110,16 @@ const deliveryOf = (rows: Rows, id: DeliveryId) => ({
   receivedAt: now
 })
 
+/** The same actor in whichever tenant, so that only the tenant tells tasks apart. */
+const ownerIn = (tenantId: TenantId): Principal => ({
+  tenantId,
+  credential: "jwt",
+  actor: "ada",
+  name: "Ada",
+  role: "viewer",
+  scopes: []
+})
+
 const fill = Effect.fnUntraced(function* (tenant: TenantId, rows: Rows) {
   const contexts = yield* ContextRepository
   const webhooks = yield* WebhookRepository
@@ -110,6 +131,7 @@ const fill = Effect.fnUntraced(function* (tenant: TenantId, rows: Rows) {
   yield* (yield* EventRepository).upsert(tenant, rows.event)
   yield* (yield* ApiKeyRepository).create(tenant, rows.key, rows.hash)
   yield* (yield* ToolRepository).create(tenant, rows.tool)
+  yield* (yield* TaskRepository).create(ownerIn(tenant), rows.task, { secret: true }, 100)
   yield* (yield* AuditRepository).append([{ tenantId: tenant, entry: rows.entry }])
   yield* (yield* IdempotencyRepository).claim(tenant, "job", now)
   yield* (yield* SearchIndex).put(tenant, "m", [rows.chunk])
@@ -125,6 +147,7 @@ const attempts = Effect.gen(function* () {
   const events = yield* EventRepository
   const keys = yield* ApiKeyRepository
   const tools = yield* ToolRepository
+  const tasks = yield* TaskRepository
   const audit = yield* AuditRepository
   const index = yield* SearchIndex
   return {
@@ -155,7 +178,10 @@ const attempts = Effect.gen(function* () {
       "tools.get": (t, { tool }) => tools.get(t, tool.name),
       "tools.update": (t, { tool }) => tools.update(t, tool.name, { taken: true }, now),
       "tools.update of a version": (t, { tool }) => tools.update(t, tool.name, { taken: true }, now, 1),
-      "tools.delete": (t, { tool }) => tools.delete(t, tool.name)
+      "tools.delete": (t, { tool }) => tools.delete(t, tool.name),
+      "tasks.get": (t, { task }) => tasks.get(ownerIn(t), task.id, now),
+      "tasks.answer": (t, { task }) => tasks.answer(ownerIn(t), task.id, { taken: true }, now),
+      "tasks.cancel": (t, { task }) => tasks.cancel(ownerIn(t), task.id, now)
     },
     // These look for rows: there are none.
     empty: {
@@ -165,6 +191,11 @@ const attempts = Effect.gen(function* () {
       "events.list": (t) => Effect.map(events.list(t, page), ({ items }) => items),
       "keys.list": (t) => Effect.map(keys.list(t, page), ({ items }) => items),
       "tools.list": (t) => Effect.map(tools.list(t, page), ({ items }) => items),
+      "tasks.list": (t) => Effect.map(tasks.list(ownerIn(t), page, now), ({ items }) => items),
+      "tasks.take": (t, { task }) => Effect.map(tasks.take(t, task.id, now), Option.toArray),
+      "tasks.end": (t, { task }) =>
+        Effect.map(tasks.end(t, task.id, 0, { status: "completed", result: {} }, now), (ended) => (ended ? [1] : [])),
+      "tasks.setProgress": (t, { task }) => Effect.as(tasks.setProgress(t, task.id, 0, { progress: 1 }, now), []),
       "audit.list": (t) => audit.list(t, 200),
       "index.nearest": (t) => index.nearest(t, "m", [1], {}, 200),
       "index.nearest of one": (t, { chunk }) => index.nearest(t, "m", [1], { refId: chunk.refId }, 200),
@@ -181,6 +212,7 @@ const attempts = Effect.gen(function* () {
         webhooks.accept(t, { ...deliveryOf(rows, freshId(DeliveryId)), externalId: "other" }),
       "events.upsert": (t, { event }) => events.upsert(t, { ...event, status: "processed" }),
       "keys.create": (t, { key }) => keys.create(t, key, crypto.randomUUID()),
+      "tasks.create": (t, { task }) => tasks.create(ownerIn(t), task, {}, 100),
       "tools.create": (t, { tool }) => tools.create(t, { ...tool, name: "taken" }),
       "index.put": (t, { chunk }) => index.put(t, "m", [{ ...chunk, text: "taken" }])
     }
@@ -222,7 +254,7 @@ layer(TestLayer, { excludeTestServices: true, timeout: "60 seconds" })("another 
           .filter((table) => table.rows.length === 0)
           .map(({ name }) => name)
           .join(),
-        "tasks"
+        "mcp_events,mcp_sessions"
       )
       for (const [name, attempt] of Object.entries(missing)) {
         const failure = yield* Effect.flip<unknown, { readonly _tag: string }, never>(attempt(intruder, rows))

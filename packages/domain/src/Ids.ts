@@ -39,3 +39,12 @@ export type ToolId = typeof ToolId.Type
 
 export const AuditId = uuid.pipe(Schema.brand("AuditId"))
 export type AuditId = typeof AuditId.Type
+
+export const TaskId = uuid.pipe(Schema.brand("TaskId"))
+export type TaskId = typeof TaskId.Type
+
+export const ResultId = uuid.pipe(Schema.brand("ResultId"))
+export type ResultId = typeof ResultId.Type
+
+export const McpSessionId = uuid.pipe(Schema.brand("McpSessionId"))
+export type McpSessionId = typeof McpSessionId.Type

@@ -1,5 +1,5 @@
 import { Schema } from "effect"
-import { ApiKeyId, TenantId } from "./Ids.ts"
+import { TenantId } from "./Ids.ts"
 
 /** Each role includes the ones before it; what a role may do is the policy table's business (core/Policy). */
 export const Role = Schema.Literals(["viewer", "agent", "operator", "admin", "platform"])
@@ -27,7 +27,9 @@ export type Scope = typeof Scope.Type
 /** Who is calling: an authenticated actor of exactly one tenant, with the scopes it may use. */
 export const Principal = Schema.Struct({
   tenantId: TenantId,
-  apiKeyId: ApiKeyId,
+  credential: Schema.Literals(["api_key", "jwt"]),
+  /** The API key's id, or the subject of the token. */
+  actor: Schema.String,
   name: Schema.String,
   role: Role,
   scopes: Schema.Array(Scope)

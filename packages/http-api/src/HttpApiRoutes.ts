@@ -10,6 +10,7 @@ import { DocumentsHandlers } from "./handlers/Documents.ts"
 import { EventsHandlers } from "./handlers/Events.ts"
 import { MeHandlers } from "./handlers/Me.ts"
 import { SearchHandlers } from "./handlers/Search.ts"
+import { TasksHandlers } from "./handlers/Tasks.ts"
 import { TenantsHandlers } from "./handlers/Tenants.ts"
 import { ToolKindsHandlers } from "./handlers/ToolKinds.ts"
 import { ToolsHandlers } from "./handlers/Tools.ts"
@@ -26,6 +27,7 @@ const ApiRoutes = HttpApiBuilder.layer(Api, { openapiPath: "/openapi.json" }).pi
     EventsHandlers,
     MeHandlers,
     SearchHandlers,
+    TasksHandlers,
     TenantsHandlers,
     ToolKindsHandlers,
     ToolsHandlers,

@@ -1,4 +1,7 @@
 import * as Problem from "@devops-mcp/contract/Problems"
+import type { ConfirmationRequired } from "@devops-mcp/core/access/Confirmations"
+import type { CacheError } from "@devops-mcp/core/ports/Cache"
+import type { AccessTokensUnavailable } from "@devops-mcp/core/ports/AccessTokens"
 import type { CursorError } from "@devops-mcp/core/ports/Cursor"
 import type { EmbedderError } from "@devops-mcp/core/ports/Embedder"
 import type { QueueError } from "@devops-mcp/core/ports/JobQueue"
@@ -23,10 +26,13 @@ export type ApplicationError =
   | InvalidInput
   | Forbidden
   | Unauthenticated
+  | AccessTokensUnavailable
   | CursorError
   | StoreError
   | QueueError
   | EmbedderError
+  | CacheError
+  | ConfirmationRequired
 
 /** What clients are asked to wait before they repeat a request that met a dependency out of order. */
 const retryAfterSeconds = 1
@@ -36,14 +42,16 @@ const withHeader = (name: string, value: string) =>
     Effect.succeed(HttpServerResponse.setHeader(response, name, value))
   )
 
-const unavailable = Effect.fnUntraced(function* (error: StoreError | QueueError | EmbedderError, requestId: string) {
+type Outage = AccessTokensUnavailable | StoreError | QueueError | EmbedderError | CacheError
+
+const unavailable = Effect.fnUntraced(function* (error: Outage, requestId: string) {
   const asked = "retryAfter" in error && error.retryAfter !== undefined ? Math.ceil(error.retryAfter / 1000) : 0
   yield* Effect.logWarning(error.message, Cause.fail(error))
   yield* withHeader("retry-after", String(Math.max(asked, retryAfterSeconds)))
   return new Problem.Unavailable({ code: "unavailable", detail: `${error.message}; try again later`, requestId })
 })
 
-const broken = Effect.fnUntraced(function* (error: StoreError | QueueError | EmbedderError, requestId: string) {
+const broken = Effect.fnUntraced(function* (error: Exclude<Outage, CacheError>, requestId: string) {
   if (error.retryable) return yield* unavailable(error, requestId)
   yield* Effect.logError(error.message, Cause.fail(error))
   return new Problem.InternalError({ code: "internal-error", requestId })
@@ -92,9 +100,22 @@ const problems = {
   "@devops-mcp/domain/Errors/Unauthenticated": (error: Unauthenticated) => unauthorized(error.message),
   "@devops-mcp/core/ports/Cursor/CursorError": (error: CursorError) =>
     badRequest([{ pointer: "/query/cursor", detail: error.message }], "invalid-cursor"),
+  "@devops-mcp/core/ports/AccessTokens/AccessTokensUnavailable": broken,
   "@devops-mcp/core/ports/StoreError": broken,
   "@devops-mcp/core/ports/JobQueue/QueueError": broken,
-  "@devops-mcp/core/ports/Embedder/EmbedderError": broken
+  "@devops-mcp/core/ports/Embedder/EmbedderError": broken,
+  "@devops-mcp/core/ports/Cache/CacheError": (error: CacheError, requestId: string) => unavailable(error, requestId),
+  "@devops-mcp/core/access/Confirmations/ConfirmationRequired": (error: ConfirmationRequired, requestId: string) =>
+    Effect.succeed(
+      new Problem.ConfirmationRequired({
+        code: "confirmation-required",
+        detail: error.message,
+        requestId,
+        preview: error.preview,
+        confirmationToken: error.confirmationToken,
+        expiresAt: error.expiresAt
+      })
+    )
 } satisfies {
   readonly [Tag in ApplicationError["_tag"]]: (
     error: Extract<ApplicationError, { readonly _tag: Tag }>,

@@ -1,10 +1,12 @@
 import { AgentContexts } from "@devops-mcp/core/contexts/AgentContexts"
 import { ApiKeys } from "@devops-mcp/core/access/ApiKeys"
+import { ConfirmationRequired } from "@devops-mcp/core/access/Confirmations"
 import { Authentication } from "@devops-mcp/core/access/Authentication"
 import { type Act, Audit } from "@devops-mcp/core/audit/Audit"
 import { Knowledge } from "@devops-mcp/core/knowledge/Knowledge"
 import { scopesOf } from "@devops-mcp/core/Policy"
 import { ApiKeyRepository } from "@devops-mcp/core/ports/ApiKeyRepository"
+import { CacheError } from "@devops-mcp/core/ports/Cache"
 import { ContextRepository } from "@devops-mcp/core/ports/ContextRepository"
 import { CursorError } from "@devops-mcp/core/ports/Cursor"
 import { DocumentRepository } from "@devops-mcp/core/ports/DocumentRepository"
@@ -18,12 +20,14 @@ import { ToolRepository } from "@devops-mcp/core/ports/ToolRepository"
 import { Transactions } from "@devops-mcp/core/ports/Transactions"
 import { WebhookAdapters } from "@devops-mcp/core/ports/WebhookAdapter"
 import { WebhookRepository } from "@devops-mcp/core/ports/WebhookRepository"
+import { Tasks } from "@devops-mcp/core/tasks/Tasks"
 import { Tools } from "@devops-mcp/core/tools/Tools"
 import { Webhooks } from "@devops-mcp/core/webhooks/Webhooks"
 import type { AgentContext } from "@devops-mcp/domain/AgentContext"
 import { Conflict, InvalidInput, NotFound, StaleVersion, Unauthenticated } from "@devops-mcp/domain/Errors"
-import { ApiKeyId, ContextId, TenantId, WebhookId } from "@devops-mcp/domain/Ids"
-import { Role } from "@devops-mcp/domain/Principal"
+import { ApiKeyId, ContextId, TaskId, TenantId, WebhookId } from "@devops-mcp/domain/Ids"
+import { type Principal, Role } from "@devops-mcp/domain/Principal"
+import type { Task } from "@devops-mcp/domain/Task"
 import type { Webhook } from "@devops-mcp/domain/Webhook"
 import * as NodeCrypto from "@effect/platform-node/NodeCrypto"
 import { Context, DateTime, Effect, Layer, Redacted, Schema } from "effect"
@@ -53,7 +57,14 @@ const AuthenticationFake = Layer.succeed(Authentication, {
     const name = Redacted.value(credential).replace("key-", "")
     if (name === "down") return Effect.fail(new StoreError({ operation: "find", retryable: true, cause: "down" }))
     if (!isRole(name)) return Effect.fail(new Unauthenticated({ detail: "The API key is not valid" }))
-    return Effect.succeed({ tenantId, apiKeyId, name, role: name, scopes: scopesOf(name) })
+    return Effect.succeed({
+      tenantId,
+      credential: "api_key" as const,
+      actor: apiKeyId,
+      name,
+      role: name,
+      scopes: scopesOf(name)
+    })
   }
 })
 
@@ -74,16 +85,16 @@ const missing = (resource: string, id: string) => Effect.fail(new NotFound({ res
 const ContextRepositoryFake = Layer.mock(ContextRepository, {
   get: (_tenant, id) => (id === contextId ? Effect.succeed(context) : missing("context", id)),
   list: (_tenant, { cursor }) =>
-    cursor === undefined ? Effect.succeed({ items: [context], nextCursor: null }) : Effect.fail(new CursorError()),
-  update: (_tenant, id, patch, now, version) => {
-    if (id !== contextId) return missing("context", id)
-    return version === undefined || version === context.version
-      ? Effect.succeed({ ...context, ...patch, version: context.version + 1, updatedAt: now })
-      : Effect.fail(new StaleVersion({ resource: "context", id }))
-  }
+    cursor === undefined ? Effect.succeed({ items: [context], nextCursor: null }) : Effect.fail(new CursorError())
 })
 
 const ContextsFake = Layer.mock(AgentContexts, {
+  update: (_tenant, id, patch, version) => {
+    if (id !== contextId) return missing("context", id)
+    return version === undefined || version === context.version
+      ? Effect.succeed({ ...context, ...patch, version: context.version + 1 })
+      : Effect.fail(new StaleVersion({ resource: "context", id }))
+  },
   delete: () => Effect.die(new Error("secret internals of the store")),
   create: () =>
     Effect.fail(new StoreError({ operation: "create", retryable: false, cause: new Error("disk on fire") })),
@@ -91,8 +102,44 @@ const ContextsFake = Layer.mock(AgentContexts, {
   search: () => Effect.fail(new EmbedderError({ operation: "embed", retryable: true, retryAfter: 2500, cause: "busy" }))
 })
 
+/** One task, of the admin; it is cancelled as often as it is asked. */
+export const taskId = TaskId.make("01980000-0000-7000-8000-0000000000e1")
+
+const task: Task = {
+  id: taskId,
+  kind: "tool_action",
+  status: "working",
+  progress: { progress: 1, total: 2 },
+  createdAt,
+  updatedAt: createdAt,
+  expiresAt: DateTime.add(createdAt, { hours: 24 })
+}
+
+const ownTask = ({ role }: Principal, id: TaskId) =>
+  role === "admin" && id === taskId ? Effect.succeed(task) : missing("task", id)
+
+const TasksFake = Layer.mock(Tasks, {
+  get: ownTask,
+  list: ({ role }, { cursor }) =>
+    cursor === undefined
+      ? Effect.succeed({ items: role === "admin" ? [task] : [], nextCursor: null })
+      : Effect.fail(new CursorError()),
+  cancel: (principal, id) => Effect.map(ownTask(principal, id), (found): Task => ({ ...found, status: "cancelled" }))
+})
+
+/** `remove` needs a confirmation, and the only token that is one is `good`; with `outage` nobody can tell. */
+const execute: Tools["Service"]["execute"] = (_caller, tool, action, input, token) => {
+  if (token === "good")
+    return Effect.succeed({ result: { removed: input["name"] ?? null }, isError: false, durationMs: 1 })
+  if (token === "outage") return Effect.fail(new CacheError({ operation: "setIfAbsent", cause: "down" }))
+  if (token !== undefined) return Effect.fail(new InvalidInput({ pointer: "/confirmationToken", detail: "Not good" }))
+  const preview = { tool, action, title: "Remove", description: "Removes it", arguments: input }
+  return Effect.fail(new ConfirmationRequired({ preview, confirmationToken: "good", expiresAt: createdAt }))
+}
+
 const ToolsFake = Layer.mock(Tools, {
   kinds: [],
+  execute,
   create: () => Effect.fail(new Conflict({ detail: "The name is taken" })),
   health: () => Effect.fail(new ToolFailure({ code: "unavailable", detail: "No answer", retryable: true }))
 })
@@ -157,6 +204,7 @@ export const fakes = Layer.mergeAll(
   AuthenticationFake,
   ContextRepositoryFake,
   ContextsFake,
+  TasksFake,
   ToolsFake,
   Layer.mock(ApiKeys, {}),
   Layer.mock(ApiKeyRepository, {}),

@@ -56,6 +56,37 @@ layer(TestServer, { excludeTestServices: true })("Problems", (it) => {
     })
   )
 
+  it.effect("a destructive action is a 428 with what it would do and the token that goes back", () =>
+    Effect.gen(function* () {
+      const run = (json: Readonly<Record<string, unknown>>) =>
+        send("POST", "/api/v1/tools/git/actions/remove", { key: "operator", json })
+      const asked = yield* run({ arguments: { name: "x" } })
+      assert.strictEqual(asked.status, 428)
+      assert.strictEqual(asked.headers["content-type"], "application/problem+json")
+      assert.containSubset(asked.json, {
+        type: "urn:devops-mcp:problem:confirmation-required",
+        status: 428,
+        code: "confirmation-required",
+        preview: {
+          tool: "git",
+          action: "remove",
+          title: "Remove",
+          description: "Removes it",
+          arguments: { name: "x" }
+        },
+        confirmationToken: "good",
+        expiresAt: "2026-01-02T03:04:05.000Z"
+      })
+      const confirmed = yield* run({ arguments: { name: "x" }, confirmationToken: "good" })
+      assert.deepStrictEqual(confirmed.json, { result: { removed: "x" }, isError: false, durationMs: 1 })
+      const refused = yield* run({ confirmationToken: "bad" })
+      assert.strictEqual(refused.status, 422)
+      assert.containSubset(refused.json, { errors: [{ pointer: "/body/confirmationToken", detail: "Not good" }] })
+      assert.strictEqual((yield* run({ confirmationToken: "outage" })).status, 503)
+      assert.strictEqual((yield* run({ confirmationToken: "" })).status, 400)
+    })
+  )
+
   it.effect("a name that is taken is a 409", () =>
     Effect.gen(function* () {
       const { json, status } = yield* send("POST", "/api/v1/tools", {

@@ -97,7 +97,7 @@ const crossOrigin = (origins: ReadonlyArray<string>) => {
     // A predicate, because a list of one would be sent to every origin.
     allowedOrigins: (origin) => listed.has(origin),
     allowedMethods: ["GET", "HEAD", "POST", "PATCH", "DELETE"],
-    exposedHeaders: ["ETag", "Retry-After", "X-Request-Id", "Mcp-Session-Id"],
+    exposedHeaders: ["ETag", "Retry-After", "X-Request-Id", "Mcp-Session-Id", "WWW-Authenticate"],
     maxAge: 600
   })
 }

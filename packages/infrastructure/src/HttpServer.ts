@@ -1,10 +1,12 @@
 import { drainTimeout } from "@devops-mcp/resilience/Policies"
 import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
-import { Duration, Effect, Layer, Schema } from "effect"
+import { Deferred, Duration, Effect, Layer, Schema } from "effect"
 import { HttpRouter, HttpServer } from "effect/http"
 import { createServer } from "node:http"
+import { Draining } from "./Draining.ts"
 import { makeEdge } from "./HttpEdge.ts"
 import { listenAddress } from "./Settings.ts"
+import { makeUpgrades, Upgrades } from "./Upgrades.ts"
 
 const reasons: Readonly<Record<string, string>> = {
   EADDRINUSE: "the port is taken",
@@ -40,7 +42,7 @@ const limits = {
   keepAliveTimeout: Duration.toMillis("65 seconds")
 }
 
-const listen = Effect.gen(function* () {
+const listen = Effect.fnUntraced(function* (upgrades: ReturnType<typeof makeUpgrades>) {
   const { host, port } = yield* listenAddress
   const node = createServer(limits)
   let running = 0
@@ -60,32 +62,48 @@ const listen = Effect.gen(function* () {
     Effect.mapError(({ cause }) => new ListenError({ host, port, cause }))
   )
   // Runs after the requests have drained: what is still open then had its time.
-  yield* Effect.addFinalizer(() => Effect.sync(() => node.closeAllConnections()))
+  yield* Effect.addFinalizer(() =>
+    Effect.sync(() => {
+      node.closeAllConnections()
+      upgrades.destroyAll()
+    })
+  )
   const stop = Effect.sync(() => {
     stopping = true
     closeRest()
   })
-  return { server, stop }
+  return { node, server, stop }
 })
 
 /**
  * Serves the routes on `HOST`:`PORT`, and tells the address it listens on. It listens only once the routes are built.
- * When its scope closes it takes no new connections, and running requests have `drainTimeout` to finish.
+ * When its scope closes it takes no new connections, tells the routes that it is `Draining`, and running requests have
+ * `drainTimeout` to finish.
  */
 export const serve = <E, R>(routes: Layer.Layer<never, E, R>) =>
-  Layer.effect(
-    HttpServer.HttpServer,
-    Effect.gen(function* () {
-      const router = yield* HttpRouter.HttpRouter
-      const edge = yield* makeEdge
-      const { server, stop } = yield* listen
-      // Routes fail with anything, and the edge answers all of it.
-      // @effect-diagnostics-next-line anyUnknownInErrorContext:off
-      yield* server.serve(edge(router.asHttpEffect()))
-      yield* Effect.addFinalizer(() => stop)
-      return server
+  Layer.unwrap(
+    Effect.sync(() => {
+      const draining = Deferred.makeUnsafe<void>()
+      const upgrades = makeUpgrades()
+      const served = Layer.effect(
+        HttpServer.HttpServer,
+        Effect.gen(function* () {
+          const router = yield* HttpRouter.HttpRouter
+          const edge = yield* makeEdge
+          const { node, server, stop } = yield* listen(upgrades)
+          // Routes fail with anything, and the edge answers all of it.
+          // @effect-diagnostics-next-line anyUnknownInErrorContext:off
+          yield* server.serve(edge(router.asHttpEffect()))
+          upgrades.attach(node)
+          yield* Effect.addFinalizer(() => Effect.andThen(Deferred.succeed(draining, undefined), stop))
+          return server
+        })
+      )
+      const forRoutes = Layer.mergeAll(
+        Layer.fresh(HttpRouter.layer),
+        Layer.succeed(Upgrades, upgrades.service),
+        Layer.succeed(Draining, { begun: Deferred.await(draining) })
+      )
+      return Layer.provide(served, Layer.provideMerge(routes, forRoutes))
     })
-  ).pipe(
-    Layer.provide(Layer.provideMerge(routes, Layer.fresh(HttpRouter.layer))),
-    Layer.provide(NodeHttpServer.layerHttpServices)
-  )
+  ).pipe(Layer.provide(NodeHttpServer.layerHttpServices))

@@ -12,7 +12,9 @@ import { StorageLive } from "@devops-mcp/storage/StorageLive"
 import * as NodeCrypto from "@effect/platform-node/NodeCrypto"
 import * as NodeServices from "@effect/platform-node/NodeServices"
 import { Effect, Layer, Option } from "effect"
+import * as JwtAccessTokens from "./JwtAccessTokens.ts"
 import { queueDriver, SettingsLive } from "./Settings.ts"
+import { SigningKeyLive } from "./SigningKey.ts"
 
 export interface InfrastructureOptions extends DatabaseOptions {
   /** What the git tool may read when `GIT_ROOTS` is absent. */
@@ -46,8 +48,10 @@ export const InfrastructureLive = ({ gitRoots, ...database }: InfrastructureOpti
     Layer.provideMerge(
       Layer.mergeAll(
         JobQueueLive,
+        JwtAccessTokens.layer,
         CacheLive,
         EmbeddingsLive,
+        SigningKeyLive,
         StorageLive,
         ToolAdapters.layerWith({ gitRoots }),
         WebhookAdaptersLive

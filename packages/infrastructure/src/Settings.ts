@@ -3,7 +3,9 @@ import { databaseUrl, home } from "@devops-mcp/database/Settings"
 import { embeddingProvider } from "@devops-mcp/embeddings/EmbeddingsLive"
 import { storageSettings } from "@devops-mcp/storage/StorageLive"
 import { ApiKeySecret } from "@devops-mcp/core/access/ApiKeySecret"
-import { ByteSize, Config, Layer, Effect, Schema } from "effect"
+import { signingKeyBytes } from "@devops-mcp/core/access/SigningKey"
+import { ByteSize, Config, Layer, Effect, Option, Redacted, Result, Schema } from "effect"
+import { Base64 } from "effect/encoding"
 
 /** Where a program listens. Port 0 takes a free one. */
 export const listenAddress = Config.all({
@@ -54,6 +56,68 @@ export const bootstrapKey = Config.option(
   )
 )
 
+const HttpUrl = Schema.URLFromString.check(
+  Schema.makeFilter((url) => ["http:", "https:"].includes(url.protocol), {
+    expected: "a URL that begins with https:// or http://"
+  })
+)
+
+const jwtSetting = Schema.String.annotateKey({
+  messageMissingKey: "expected a value, as JWT_ISSUER, JWT_AUDIENCE and JWT_JWKS_URL are set together or not at all"
+})
+
+const JwtVariables = Schema.Struct({ JWT_ISSUER: jwtSetting, JWT_AUDIENCE: jwtSetting, JWT_JWKS_URL: jwtSetting })
+
+const decodeJwtVariables = Schema.decodeUnknownEffect(JwtVariables)
+
+/** Whose access tokens are accepted, and those for which audience. */
+export interface JwtSettings {
+  readonly issuer: string
+  readonly audience: string
+  readonly jwksUrl: URL
+}
+
+/** The authorization server; absent: no access tokens. Its three variables come together or not at all. */
+export const jwtSettings: Config.Config<Option.Option<JwtSettings>> = Config.all({
+  issuer: Config.option(Config.NonEmptyString("JWT_ISSUER")),
+  audience: Config.option(Config.NonEmptyString("JWT_AUDIENCE")),
+  jwksUrl: Config.option(Config.schema(HttpUrl, "JWT_JWKS_URL"))
+}).pipe(
+  Config.mapEffect((given): Effect.Effect<Option.Option<JwtSettings>, Config.ConfigError> => {
+    const settings = Option.all(given)
+    if (
+      Option.isSome(settings) ||
+      Object.values(given).every((setting: Option.Option<unknown>) => Option.isNone(setting))
+    )
+      return Effect.succeed(settings)
+    const { audience, issuer, jwksUrl } = given
+    const present = {
+      ...(Option.isSome(issuer) ? { JWT_ISSUER: issuer.value } : {}),
+      ...(Option.isSome(audience) ? { JWT_AUDIENCE: audience.value } : {}),
+      ...(Option.isSome(jwksUrl) ? { JWT_JWKS_URL: jwksUrl.value.href } : {})
+    }
+    return decodeJwtVariables(present).pipe(
+      Effect.mapError((error) => new Config.ConfigError(error)),
+      Effect.as(settings)
+    )
+  })
+)
+
+const keyBytes = (text: string) =>
+  Option.filter(Result.getSuccess(Base64.decode(text)), (bytes) => bytes.length === signingKeyBytes)
+
+/** The key that everything signed and encrypted rests on; absent: a file under `DEVOPS_MCP_HOME`. */
+export const encryptionKey = Config.option(
+  Config.schema(
+    Schema.RedactedFromValue(
+      Schema.String.check(
+        Schema.makeFilter((text) => Option.isSome(keyBytes(text)), { expected: `${signingKeyBytes} bytes in base64` })
+      )
+    ),
+    "ENCRYPTION_KEY"
+  ).pipe(Config.map((text) => Redacted.make(Option.getOrThrow(keyBytes(Redacted.value(text))))))
+)
+
 /** Reads every setting, so that a wrong one is reported before anything is opened. */
 export const checkSettings = Effect.asVoid(
   Effect.all([
@@ -64,6 +128,8 @@ export const checkSettings = Effect.asVoid(
     workerConcurrency,
     queueDriver,
     bootstrapKey,
+    encryptionKey,
+    jwtSettings,
     home,
     databaseUrl,
     Config.option(redisUrl),

@@ -1,35 +1,38 @@
 import { Authentication } from "@devops-mcp/core/access/Authentication"
-import { serveStdio } from "@modelcontextprotocol/server/stdio"
 import { Deferred, Effect, References } from "effect"
 import { SecureRandom } from "effect/crypto"
-import { Caller } from "./edge/Caller.ts"
-import { makeSdkServer, sdkReporter } from "./edge/SdkServer.ts"
+import { openConnection } from "./edge/Connection.ts"
+import { Registries } from "./edge/Registries.ts"
 import { closedSignal, makeStdioTransport, type StdioStreams } from "./edge/StdioStreams.ts"
-import { ToolRegistry } from "./registry/ToolRegistry.ts"
+import { wholeCatalogue } from "./registry/View.ts"
 import { stdioApiKey } from "./StdioApiKey.ts"
 
 const serve = Effect.fn("McpStdio.serve")(
   function* (streams: StdioStreams | undefined) {
-    const registry = yield* ToolRegistry
+    const registries = yield* Registries
     const authentication = yield* Authentication
     const random = yield* SecureRandom.SecureRandom
     const apiKey = yield* stdioApiKey
-    yield* authentication.authenticate(apiKey)
+    const { tenantId } = yield* authentication.authenticate(apiKey)
 
     const context = yield* Effect.context<never>()
-    const caller = new Caller({
-      principal: authentication.authenticate(apiKey),
-      requestId: random.uuidV7(),
-      context
-    })
     const transport = yield* makeStdioTransport(streams)
-    const { closed } = yield* Effect.acquireRelease(
+    const { closed, connection } = yield* Effect.acquireRelease(
       Effect.sync(() => {
-        const handle = serveStdio(() => makeSdkServer(registry, caller), { transport, onerror: sdkReporter(context) })
-        return { handle, closed: closedSignal(transport) }
+        const connection = openConnection({
+          registries,
+          transport,
+          tenantId,
+          context,
+          principal: authentication.authenticate(apiKey),
+          requestId: random.uuidV7(),
+          view: wholeCatalogue
+        })
+        return { connection, closed: closedSignal(transport) }
       }),
-      ({ handle }) => Effect.promise(() => handle.close())
+      ({ connection }) => Effect.promise(() => connection.close())
     )
+    yield* registries.changes.listen(connection.hear)
     yield* Deferred.await(closed)
   },
   Effect.scoped,

@@ -4,10 +4,10 @@ import { InfrastructureLive } from "@devops-mcp/infrastructure/Infrastructure"
 import { HealthRoutes } from "@devops-mcp/observability/HealthRoutes"
 import { Layer } from "effect"
 import { McpRoutes } from "./McpRoutes.ts"
-import { ToolRegistry } from "./registry/ToolRegistry.ts"
+import { Registries } from "./edge/Registries.ts"
 
 /** The MCP server as a program of its own, on a schema that is up to date. */
 export const McpProgram = serve(Layer.mergeAll(McpRoutes, HealthRoutes)).pipe(
-  Layer.provide([BootstrapKeyLive, ToolRegistry.layer]),
+  Layer.provide([BootstrapKeyLive, Registries.layer]),
   Layer.provide(InfrastructureLive({ migrations: "require", gitRoots: [] }))
 )

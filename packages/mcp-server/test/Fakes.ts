@@ -1,22 +1,34 @@
+import * as BusMemory from "@devops-mcp/cache/BusMemory"
+import * as CacheMemory from "@devops-mcp/cache/CacheMemory"
 import { Authentication } from "@devops-mcp/core/access/Authentication"
+import { Confirmations } from "@devops-mcp/core/access/Confirmations"
+import { Changes } from "@devops-mcp/core/changes/Changes"
 import { type Act, Audit } from "@devops-mcp/core/audit/Audit"
 import { AgentContexts } from "@devops-mcp/core/contexts/AgentContexts"
 import { Knowledge } from "@devops-mcp/core/knowledge/Knowledge"
 import { scopesOf } from "@devops-mcp/core/Policy"
 import { ContextRepository } from "@devops-mcp/core/ports/ContextRepository"
 import { EventRepository } from "@devops-mcp/core/ports/EventRepository"
+import { ObjectStore } from "@devops-mcp/core/ports/ObjectStore"
 import { StoreError } from "@devops-mcp/core/ports/StoreError"
 import { TokenCounter } from "@devops-mcp/core/ports/TokenCounter"
 import { type ToolAdapter, ToolAdapters, ToolFailure } from "@devops-mcp/core/ports/ToolAdapter"
 import { ToolRepository } from "@devops-mcp/core/ports/ToolRepository"
+import { Results } from "@devops-mcp/core/results/Results"
+import { Tasks } from "@devops-mcp/core/tasks/Tasks"
 import { Tools } from "@devops-mcp/core/tools/Tools"
 import type { AgentContext } from "@devops-mcp/domain/AgentContext"
 import { NotFound, StaleVersion, Unauthenticated } from "@devops-mcp/domain/Errors"
 import { ApiKeyId, ContextId, ContextItemId, DocumentId, TenantId, ToolId } from "@devops-mcp/domain/Ids"
 import { type Principal, Role } from "@devops-mcp/domain/Principal"
 import type { Tool } from "@devops-mcp/domain/Tool"
-import { Context, DateTime, Effect, Layer, Queue, Redacted, Schema } from "effect"
-import { SecureRandom } from "effect/crypto"
+import { TestSigningKey } from "@devops-mcp/testing/Fixtures"
+import * as NodeCrypto from "@effect/platform-node/NodeCrypto"
+import { Context, DateTime, Effect, Layer, Option, Queue, Redacted, Schema } from "effect"
+import { Registries } from "../src/edge/Registries.ts"
+import { PromptRegistry } from "../src/registry/PromptRegistry.ts"
+import { ResourceRegistry } from "../src/registry/ResourceRegistry.ts"
+import { TaskRegistry } from "../src/registry/TaskRegistry.ts"
 import { ToolRegistry } from "../src/registry/ToolRegistry.ts"
 
 export const contextId = ContextId.make("0192f0c1-0000-7000-8000-000000000001")
@@ -35,7 +47,8 @@ const tenantId = TenantId.make("0192f0c1-0000-7000-8000-00000000000a")
 
 export const principalOf = (role: Role): Principal => ({
   tenantId,
-  apiKeyId: ApiKeyId.make("0192f0c1-0000-7000-8000-00000000000b"),
+  credential: "api_key",
+  actor: ApiKeyId.make("0192f0c1-0000-7000-8000-00000000000b"),
   name: role,
   role,
   scopes: scopesOf(role)
@@ -188,7 +201,17 @@ const tool = (name: string): Tool => ({
 
 const configured = ["zulu", "a_b", "my-git"]
 
+const ObjectStoreFake = Layer.sync(ObjectStore, () => {
+  const objects = new Map<string, Uint8Array>()
+  return ObjectStore.of({
+    put: (key, body) => Effect.sync(() => void objects.set(key, body)),
+    get: (key) => Effect.sync(() => Option.fromUndefinedOr(objects.get(key))),
+    delete: (key) => Effect.sync(() => void objects.delete(key))
+  })
+})
+
 const ToolsFake = Tools.layer.pipe(
+  Layer.provide(Confirmations.layer.pipe(Layer.provide(CacheMemory.layer))),
   Layer.provide([
     Layer.mock(ToolRepository, {
       get: (_, name) =>
@@ -197,8 +220,7 @@ const ToolsFake = Tools.layer.pipe(
           : Effect.fail(new NotFound({ resource: "tool", id: name })),
       list: () => Effect.succeed({ items: configured.map(tool), nextCursor: null })
     }),
-    Layer.succeed(ToolAdapters, new Map([["fake", adapter]])),
-    SecureRandom.layerWebCrypto
+    Layer.succeed(ToolAdapters, new Map([["fake", adapter]]))
   ])
 )
 
@@ -207,16 +229,37 @@ const AuditFake = Layer.effect(
   Effect.map(Observed, ({ acts }) => Audit.of({ record: (act) => Effect.asVoid(Queue.offer(acts, act)) }))
 )
 
-/** The real registry over ports that answer from memory. */
-export const RegistryFake = ToolRegistry.layer.pipe(
+/** Cursors of nothing: these suites are about tools. */
+const ResourcesFake = Layer.mock(ResourceRegistry, { canRead: () => Effect.void })
+
+/** The real registry of tools over ports that answer from memory. */
+export const ToolRegistryFake = ToolRegistry.layer.pipe(
   Layer.provide([
     AgentContextsFake,
     KnowledgeFake,
     ContextRepositoryFake,
     Layer.mock(EventRepository, {}),
     ToolsFake,
-    AuditFake,
+    Layer.mock(Tasks, {}),
+    Results.layer.pipe(Layer.provide([ObjectStoreFake, CacheMemory.layer, NodeCrypto.layer])),
     Layer.succeed(TokenCounter, { count: (text: string) => text.split(" ").length })
   ]),
-  Layer.provideMerge(Layer.mergeAll(Observed.layer, AuthenticationFake, SecureRandom.layerWebCrypto))
+  Layer.provideMerge(Changes.layer.pipe(Layer.provide([BusMemory.layer, NodeCrypto.layer]))),
+  Layer.provideMerge(AuditFake),
+  Layer.provideMerge(Layer.mergeAll(Observed.layer, AuthenticationFake, NodeCrypto.layer, TestSigningKey))
+)
+
+/** Everything that is offered over MCP; resources, prompts and tasks have suites of their own. */
+export const RegistriesFake = Layer.effect(
+  Registries,
+  Effect.all({
+    tools: ToolRegistry,
+    resources: ResourceRegistry,
+    prompts: PromptRegistry,
+    tasks: TaskRegistry,
+    changes: Changes
+  })
+).pipe(
+  Layer.provide([ResourcesFake, Layer.mock(PromptRegistry, {}), Layer.mock(TaskRegistry, { created: () => ({}) })]),
+  Layer.provideMerge(ToolRegistryFake)
 )

@@ -37,9 +37,12 @@ layer(TestServer, { excludeTestServices: true })("the edge of /mcp", (it) => {
     Effect.gen(function* () {
       const none = yield* post({})
       assert.strictEqual(none.status, 401)
-      assert.include(none.headers["www-authenticate"], 'Bearer realm="devops-mcp", error="invalid_token"')
+      const challenge = none.headers["www-authenticate"]
+      assert.match(challenge ?? "", /^Bearer .*resource_metadata="http.*\/\.well-known\/oauth-protected-resource\/mcp"/)
+      assert.notInclude(challenge, "error=")
       const wrong = yield* post(bearer("dmk_wrong"))
       assert.strictEqual(wrong.status, 401)
+      assert.include(wrong.headers["www-authenticate"], 'error="invalid_token"')
       assert.notInclude(yield* wrong.text, "dmk_wrong")
     })
   )
@@ -103,13 +106,19 @@ layer(TestServer, { excludeTestServices: true })("the edge of /mcp", (it) => {
     })
   )
 
-  it.effect("has no streams and sessions to get or delete", () =>
+  it.effect("has no streams and sessions to get or delete since 2026-07-28, and before only of a session", () =>
     Effect.gen(function* () {
       const { url } = yield* Address
-      const statuses = yield* Effect.forEach([HttpClientRequest.get(url), HttpClientRequest.delete(url)], (request) =>
-        Effect.map(HttpClient.execute(HttpClientRequest.setHeaders(request, viewer)), ({ status }) => status)
-      )
-      assert.deepStrictEqual(statuses, [405, 405])
+      const statuses = (headers: Record<string, string>) =>
+        Effect.forEach([HttpClientRequest.get(url), HttpClientRequest.delete(url)], (request) =>
+          Effect.map(
+            HttpClient.execute(HttpClientRequest.setHeaders(request, { ...viewer, ...headers })),
+            ({ status }) => status
+          )
+        )
+      assert.deepStrictEqual(yield* statuses({ "mcp-protocol-version": "2026-07-28" }), [405, 405])
+      assert.deepStrictEqual(yield* statuses({}), [400, 400])
+      assert.deepStrictEqual(yield* statuses({ "mcp-session-id": "0192f0c1-0000-7000-8000-0000000000ff" }), [404, 404])
     })
   )
 

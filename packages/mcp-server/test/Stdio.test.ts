@@ -1,12 +1,12 @@
 import { assert, describe, it, layer } from "@effect/vitest"
 import { connectStdio, type McpPeer, mcpClients, type McpClientName } from "@devops-mcp/testing/McpClients"
-import { ConfigProvider, Effect, Fiber, Layer, Queue, Redacted } from "effect"
-import { FetchHttpClient } from "effect/http"
+import { ConfigProvider, Effect, Fiber, Layer, Queue } from "effect"
 import { PassThrough } from "node:stream"
+import type { ProxyTarget } from "../src/edge/ProxyHttp.ts"
 import { maxMessageBytes } from "../src/edge/StdioStreams.ts"
 import { proxyMcpStdio } from "../src/McpStdioProxy.ts"
 import { serveMcpStdio } from "../src/McpStdio.ts"
-import { context, contextId, contexts, keyOf, Observed, RegistryFake } from "./Fakes.ts"
+import { context, contextId, contexts, keyOf, Observed, RegistriesFake } from "./Fakes.ts"
 import { Address, TestServer } from "./TestServer.ts"
 
 const pipes = () => ({ stdin: new PassThrough(), stdout: new PassThrough() })
@@ -17,8 +17,11 @@ const environment = (variables: Record<string, string>) => ConfigProvider.layer(
 const direct = (streams: Pipes) =>
   serveMcpStdio(streams).pipe(Effect.provide(environment({ DEVOPS_MCP_API_KEY: keyOf("agent") })))
 
+const proxy = (target: ProxyTarget, streams: Pipes) =>
+  Effect.promise((signal) => proxyMcpStdio(target, { ...streams, log: () => undefined }, signal))
+
 const proxied = (streams: Pipes) =>
-  Effect.flatMap(Address, ({ baseUrl }) => proxyMcpStdio({ baseUrl, apiKey: Redacted.make(keyOf("agent")) }, streams))
+  Effect.flatMap(Address, ({ baseUrl }) => proxy({ baseUrl, apiKey: keyOf("agent") }, streams))
 
 /** What a client sees, whichever way its lines take. */
 const behaves = Effect.fnUntraced(function* (peer: McpPeer) {
@@ -88,7 +91,7 @@ const suite = <E, R>(
     )
   })
 
-suite("MCP over standard input and output", direct, RegistryFake)
+suite("MCP over standard input and output", direct, RegistriesFake)
 suite("the proxy from standard input and output to a running instance", proxied, Layer.orDie(TestServer))
 
 describe("a proxy without its instance", () => {
@@ -96,18 +99,18 @@ describe("a proxy without its instance", () => {
     Effect.gen(function* () {
       const streams = pipes()
       // Port 9 discards; nothing listens there.
-      const target = { baseUrl: "http://localhost:9", apiKey: Redacted.make(keyOf("agent")) }
-      yield* Effect.forkScoped(proxyMcpStdio(target, streams))
+      const target = { baseUrl: "http://localhost:9", apiKey: keyOf("agent") }
+      yield* Effect.forkScoped(proxy(target, streams))
       const error = yield* Effect.flip(connectStdio("SDK 1", streams))
       assert.include(error.message, "http://localhost:9 did not answer")
-    }).pipe(Effect.provide(FetchHttpClient.layer))
+    })
   )
 
   it.live("hands on a refusal of the key", () =>
     Effect.gen(function* () {
       const streams = pipes()
       const { baseUrl } = yield* Address
-      yield* Effect.forkScoped(proxyMcpStdio({ baseUrl, apiKey: Redacted.make("dmk_wrong") }, streams))
+      yield* Effect.forkScoped(proxy({ baseUrl, apiKey: "dmk_wrong" }, streams))
       const error = yield* Effect.flip(connectStdio("SDK 1", streams))
       assert.include(error.message, "The API key is not valid")
     }).pipe(Effect.provide(TestServer))
@@ -119,13 +122,13 @@ describe("what standard input needs", () => {
     Effect.gen(function* () {
       const error = yield* Effect.flip(serveMcpStdio(pipes()))
       assert.include(error.message, "DEVOPS_MCP_API_KEY")
-    }).pipe(Effect.provide([RegistryFake, environment({})]))
+    }).pipe(Effect.provide([RegistriesFake, environment({})]))
   )
 
   it.live("a key that is valid", () =>
     Effect.gen(function* () {
       const error = yield* Effect.flip(serveMcpStdio(pipes()))
       assert.strictEqual(error.message, "The API key is not valid")
-    }).pipe(Effect.provide([RegistryFake, environment({ DEVOPS_MCP_API_KEY: "dmk_wrong" })]))
+    }).pipe(Effect.provide([RegistriesFake, environment({ DEVOPS_MCP_API_KEY: "dmk_wrong" })]))
   )
 })

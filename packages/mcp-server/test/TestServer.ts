@@ -1,9 +1,13 @@
+import * as BusMemory from "@devops-mcp/cache/BusMemory"
+import { TenantRepository } from "@devops-mcp/core/ports/TenantRepository"
+import { RepositoriesLive } from "@devops-mcp/database/Database"
+import { TestDatabase } from "@devops-mcp/testing/TestDatabase"
 import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
-import { ConfigProvider, Context, Effect, Layer } from "effect"
+import { ConfigProvider, Context, DateTime, Effect, Layer } from "effect"
 import { FetchHttpClient, HttpRouter, HttpServer } from "effect/http"
 import { createServer } from "node:http"
-import { McpRoutes } from "../src/McpRoutes.ts"
-import { RegistryFake } from "./Fakes.ts"
+import { McpHttp } from "../src/http/McpHttp.ts"
+import { principalOf, RegistriesFake } from "./Fakes.ts"
 
 /** Where the server under test listens. */
 export class Address extends Context.Service<
@@ -25,14 +29,24 @@ export class Address extends Context.Service<
 /** Largest body that the server under test takes. */
 export const bodyLimit = 2000
 
-/** The real routes on a real socket, over ports that answer from memory. */
+/** Sessions are rows of a tenant that exists. */
+const SessionsLive = Layer.effectDiscard(
+  Effect.gen(function* () {
+    const tenants = yield* TenantRepository
+    const { tenantId } = principalOf("viewer")
+    yield* tenants.create({ id: tenantId, name: "fake", createdAt: yield* DateTime.now })
+  })
+).pipe(Layer.provideMerge(RepositoriesLive), Layer.provide(TestDatabase))
+
+/** The real routes on a real socket; sessions are in a database, everything else answers from memory. */
 export const TestServer = Layer.merge(
-  HttpRouter.serve(McpRoutes, { disableLogger: true, disableListenLog: true }),
+  HttpRouter.serve(McpHttp, { disableLogger: true, disableListenLog: true }),
   Address.layer
 ).pipe(
   // The clients keep idle connections for seconds; nothing of theirs is worth the wait.
   Layer.provide(NodeHttpServer.layer(createServer, { port: 0, host: "127.0.0.1", gracefulShutdownTimeout: 0 })),
-  Layer.provideMerge(RegistryFake),
+  Layer.provideMerge(RegistriesFake),
+  Layer.provide([SessionsLive, BusMemory.layer]),
   Layer.provideMerge(FetchHttpClient.layer),
   Layer.provide(
     ConfigProvider.layer(

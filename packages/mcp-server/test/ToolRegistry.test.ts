@@ -6,19 +6,41 @@ import { Effect, Logger, Metric, Queue, Schema } from "effect"
 import { expect } from "vitest"
 import { resultTokenLimit } from "../src/registry/ResultLimit.ts"
 import { ToolRegistry } from "../src/registry/ToolRegistry.ts"
-import { contextId, contexts, Observed, principalOf, RegistryFake } from "./Fakes.ts"
+import type { ClientPort } from "../src/registry/ToolCall.ts"
+import { type View, wholeCatalogue } from "../src/registry/View.ts"
+import { contextId, contexts, Observed, principalOf, ToolRegistryFake } from "./Fakes.ts"
 
 const encodeJson = Schema.encodeSync(Schema.fromJsonString(Schema.Unknown))
 const encodePretty = Schema.encodeSync(Schema.fromJsonString(Schema.Unknown, { space: 2 }))
 
 const requestId = "request-1"
 
-const list = (role: Role) => Effect.flatMap(ToolRegistry, (registry) => registry.list(principalOf(role)))
+const list = (role: Role, view: View = wholeCatalogue) =>
+  Effect.flatMap(ToolRegistry, (registry) =>
+    Effect.map(registry.list(principalOf(role), view), (tools) => tools.map(({ definition }) => definition))
+  )
 
-const names = (role: Role) => Effect.map(list(role), (tools) => tools.map((tool) => tool.name))
+const names = (role: Role, view: View = wholeCatalogue) =>
+  Effect.map(list(role, view), (tools) => tools.map(({ name }) => name))
 
-const call = (name: string, input: Record<string, unknown> = {}, role: Role = "operator") =>
-  Effect.flatMap(ToolRegistry, (registry) => registry.call(principalOf(role), requestId, name, input))
+/** A client that can do nothing but call. */
+const client: ClientPort = {
+  capabilities: {},
+  progress: () => Effect.void,
+  log: () => Effect.void,
+  responses: {},
+  sealedState: undefined
+}
+
+const call = (
+  name: string,
+  input: Record<string, unknown> = {},
+  role: Role = "operator",
+  view: View = wholeCatalogue
+) =>
+  Effect.flatMap(ToolRegistry, (registry) =>
+    registry.call({ principal: principalOf(role), requestId, view, name, arguments: input, client })
+  )
 
 const failing = Effect.fnUntraced(function* (...request: Parameters<typeof call>) {
   const outcome = yield* call(...request)
@@ -31,7 +53,7 @@ const nothing: Schema.JsonObject = {}
 const succeeding = Effect.fnUntraced(function* (name: string, input: Record<string, unknown>) {
   const outcome = yield* call(name, input)
   assert.strictEqual(outcome._tag, "Result")
-  return outcome._tag === "Result" ? outcome : { structured: nothing, text: "" }
+  return outcome._tag === "Result" ? { links: [], ...outcome } : { structured: nothing, text: "", links: [] }
 })
 
 const measured = (tool: string, outcome: string) =>
@@ -49,10 +71,13 @@ const ownTools = [
   "knowledge_search",
   "document_add",
   "events_list",
-  "event_get"
+  "event_get",
+  "tools_search",
+  "tools_describe",
+  "tools_call"
 ]
 
-layer(RegistryFake)("the catalogue", (it) => {
+layer(ToolRegistryFake)("the catalogue", (it) => {
   it.effect("has our own tools in their order, then the configured ones by name", () =>
     Effect.gen(function* () {
       const all = yield* names("operator")
@@ -69,7 +94,17 @@ layer(RegistryFake)("the catalogue", (it) => {
       const viewer = yield* names("viewer")
       assert.deepStrictEqual(
         viewer.filter((name) => ownTools.includes(name)),
-        ["context_get", "context_search", "context_list", "knowledge_search", "events_list", "event_get"]
+        [
+          "context_get",
+          "context_search",
+          "context_list",
+          "knowledge_search",
+          "events_list",
+          "event_get",
+          "tools_search",
+          "tools_describe",
+          "tools_call"
+        ]
       )
       assert.notInclude(viewer, "zulu_push")
       const agent = yield* names("agent")
@@ -89,9 +124,15 @@ layer(RegistryFake)("the catalogue", (it) => {
         assert.match(tool.name, /^[A-Za-z0-9_.-]{1,128}$/)
         assert.isAbove(tool.title.length, 0)
         assert.isAbove(tool.description.length, 0)
-        assert.hasAllKeys(tool.annotations, ["readOnlyHint", "destructiveHint", "idempotentHint", "openWorldHint"])
+        assert.hasAllKeys(tool.annotations, [
+          "title",
+          "readOnlyHint",
+          "destructiveHint",
+          "idempotentHint",
+          "openWorldHint"
+        ])
         assert.strictEqual(tool.inputSchema.type, "object")
-        assert.strictEqual(tool.outputSchema.type, "object")
+        assert.strictEqual(tool.outputSchema?.type, "object")
         const references = encodeJson(tool).match(/"\$ref":"[^"]*"/g) ?? []
         assert.isTrue(references.every((reference) => reference.startsWith('"$ref":"#/$defs/')))
       }
@@ -120,7 +161,7 @@ layer(RegistryFake)("the catalogue", (it) => {
   }
 })
 
-layer(RegistryFake)("a call", (it) => {
+layer(ToolRegistryFake)("a call", (it) => {
   it.effect("gives the result as JSON that fits the output schema, and the same as text", () =>
     Effect.gen(function* () {
       const { structured, text } = yield* succeeding("context_create", { name: "mine", metadata: { a: [1, null] } })
@@ -201,17 +242,40 @@ layer(RegistryFake)("a call", (it) => {
       const long = `${"z".repeat(200)}_log`
       for (const name of ["nothing", "nothing_log", "_log", "zulu_", "zulu_none", long, "__proto__"]) {
         const error = yield* Effect.flip(call(name))
-        assert.strictEqual(error._tag, "@devops-mcp/mcp-server/registry/ToolRegistry/UnknownTool")
+        assert.strictEqual(error.code, -32602)
+        assert.include(error.detail, "Unknown tool")
       }
     })
   )
 
-  it.effect("that reads more than agents can use says how to ask for less", () =>
+  it.effect("that reads more than agents can use gives what fits, and a link to the rest", () =>
     Effect.gen(function* () {
-      const { code, detail } = yield* failing("context_get", { contextId: contexts.hugeContext })
-      assert.strictEqual(code, "result_too_large")
-      assert.include(detail, String(resultTokenLimit))
-      assert.include(detail, "`maxTokens`")
+      const outcome = yield* succeeding("context_get", { contextId: contexts.hugeContext })
+      assert.isBelow(outcome.text.split(" ").length, resultTokenLimit)
+      assert.match(encodeJson(outcome.links), /"type":"resource_link".*"uri":"result:\/\//)
+    })
+  )
+
+  it.effect("through `tools_call` is a call of the tool inside", () =>
+    Effect.gen(function* () {
+      const inner = { name: "my-git_log", arguments: { ref: "main" } }
+      const { structured } = yield* succeeding("tools_call", inner)
+      assert.deepStrictEqual(structured, { config: "my-git", ref: "main" })
+      const push = { name: "zulu_push", arguments: {} }
+      assert.strictEqual((yield* failing("tools_call", push, "viewer")).code, "forbidden")
+      const itself = yield* failing("tools_call", { name: "tools_call", arguments: {} })
+      assert.strictEqual(itself.code, "invalid_arguments")
+    })
+  )
+
+  it.effect("reaches what the address selects and nothing else", () =>
+    Effect.gen(function* () {
+      const contextsOnly: View = { toolsets: new Set(["context"]), readOnly: false }
+      assert.deepStrictEqual(yield* names("operator", contextsOnly), ownTools.slice(0, 6))
+      yield* Effect.flip(call("zulu_log", {}, "operator", contextsOnly))
+      const discovery: View = { toolsets: new Set(["discovery"]), readOnly: true }
+      assert.deepStrictEqual((yield* names("operator", discovery)).slice(0, 2), ["tools_search", "tools_describe"])
+      yield* Effect.flip(call("zulu_log", {}, "operator", discovery))
     })
   )
 
@@ -220,7 +284,8 @@ layer(RegistryFake)("a call", (it) => {
       const text = "word ".repeat(resultTokenLimit + 1)
       const { structured } = yield* succeeding("document_add", { title: "long", text })
       assert.strictEqual(structured["status"], "pending")
-      assert.strictEqual(structured["text"], `${text.slice(0, 100)}… (${text.length - 100} more characters)`)
+      assert.isBelow(String(structured["text"]).length, text.length)
+      assert.match(String(structured["text"]), /… \(\d+ more characters\)$/)
     })
   )
 })
@@ -256,6 +321,6 @@ describe("the record of calls", () => {
       assert.strictEqual(yield* measured("zulu_fail", "failed"), before + 1)
       assert.strictEqual(yield* measured("unknown", "failed"), unknownBefore + 1)
       assert.strictEqual(yield* measured("very_secret", "failed"), 0)
-    }).pipe(Effect.provide(RegistryFake))
+    }).pipe(Effect.provide(ToolRegistryFake))
   )
 })

@@ -6,6 +6,9 @@ export const gitActionTimeout = Duration.seconds(30)
 /** Git processes at once in one program: they read disks, more of them only get slower. */
 export const gitConcurrency = 4
 
+/** Git processes beside those that go through a whole history: few, for each can take minutes. */
+export const gitLongConcurrency = 2
+
 /** How long a git process has to end after SIGTERM before it is killed. */
 export const gitKillGrace = Duration.seconds(1)
 
@@ -77,6 +80,11 @@ export const redisCommandTimeout = Duration.seconds(2)
 /** Milliseconds before the nth attempt to connect to a lost Redis; it goes on for ever, and never slower than this. */
 export const redisReconnectDelay = (attempt: number) => Math.min(50 * 2 ** attempt, 2_000)
 
+/** Who listens to the bus tries again when its server does not take the subscription, for as long as it runs. */
+export const busRetry = Schedule.min([Schedule.exponential("200 millis"), Schedule.spaced("10 seconds")]).pipe(
+  Schedule.jittered
+)
+
 /** A worker whose queue does not answer asks again, less and less often, for as long as it runs. */
 export const queueRetry = Schedule.min([Schedule.exponential("200 millis"), Schedule.spaced("10 seconds")]).pipe(
   Schedule.jittered
@@ -85,9 +93,101 @@ export const queueRetry = Schedule.min([Schedule.exponential("200 millis"), Sche
 /** How often a worker publishes what waits in its queue. */
 export const queueSampling = Schedule.spaced("5 seconds")
 
-/** How long a command waits to learn whether an instance is alive. */
-export const instanceProbe = Duration.seconds(2)
-
 /** How often the demo looks whether its events are processed, and how long it may take in all. */
 export const demoPolling = Schedule.spaced("200 millis")
 export const demoTimeout = Duration.seconds(60)
+
+/** How long a task and its result are kept when nobody says otherwise. */
+export const taskLifetime = Duration.hours(24)
+
+/** How often clients are asked to look at a task. */
+export const taskPollInterval = Duration.seconds(1)
+
+/** How often a worker looks whether the task it runs is still its own, where it is not told of a cancellation. */
+export const taskWatching = Duration.seconds(2)
+
+/** Between two published states of a task's progress; the newest wins. */
+export const taskProgressInterval = Duration.millis(300)
+
+/** How often tasks whose time is over are removed. */
+export const taskSweeping = Schedule.spaced("5 minutes")
+
+/** How long an action that is known to take long may take when it is run as a task. */
+export const longActionTimeout = Duration.minutes(5)
+
+/** How often a stream of server-sent events says that it is alive; proxies close connections after a minute of silence. */
+export const sseKeepAlive = Schedule.spaced("15 seconds")
+
+/** How long the authorization server has to send its keys. */
+export const jwksTimeout = Duration.seconds(5)
+
+/** For how long its keys are used without reading them again; so long a key it withdrew may still be accepted. */
+export const jwksMaxAge = Duration.minutes(10)
+
+/** A token of an unknown key has the keys read again, but not sooner than this after the last time. */
+export const jwksCooldown = Duration.seconds(30)
+
+/** How long it is taken as unreachable before somebody's token has us ask again. */
+export const jwksRetryAfter = Duration.seconds(5)
+
+/** How often WebSockets are pinged and their credentials checked again; who did not answer the ping before is gone. */
+export const webSocketSweep = Schedule.spaced("30 seconds")
+
+/** How long WebSockets have to finish what they were asked when the server stops; well under `drainTimeout`. */
+export const webSocketDrain = Duration.seconds(5)
+
+/** How long a peer has to answer the end of its WebSocket before the connection is cut. */
+export const webSocketCloseTimeout = Duration.seconds(1)
+
+/** How long checking the credential of a new WebSocket may take. */
+export const webSocketAdmission = Duration.seconds(10)
+
+/** How long a kept result may take to be written or read, with the store of large objects included. */
+export const resultStoreTimeout = Duration.seconds(20)
+
+/** How long a kept result can be read. */
+export const resultLifetime = Duration.hours(24)
+
+/** Who finds a tenant's list of kept results being written tries again, and goes on without the lock after two seconds. */
+export const resultListRetry = Schedule.spaced("50 millis").pipe(Schedule.upTo({ times: 40 }))
+
+/** How long a client may take to send a request's body. */
+export const requestBodyTimeout = Duration.seconds(30)
+
+/** How long a session of the 2025 revisions is kept after its client was last heard of. */
+export const mcpSessionLifetime = Duration.hours(24)
+
+/** How old the note of a session's last use may become before it is written again. */
+export const mcpSessionTouching = Duration.minutes(1)
+
+/** How long a replica trusts what it has read of a session. */
+export const mcpSessionCaching = Duration.seconds(1)
+
+/** How often sessions and events whose time is over are removed. */
+export const mcpSessionSweeping = Schedule.spaced("10 minutes")
+
+/** How long a replica keeps a server ready for a session that nobody uses. */
+export const mcpIdleServerLifetime = Duration.minutes(5)
+
+/** How long the events of a stream can be resumed from. */
+export const mcpEventLifetime = Duration.hours(1)
+
+/** After which silence of a handler its answer becomes a stream, which can be resumed and says that it is alive. */
+export const mcpStreamAfter = Duration.seconds(5)
+
+/** How often the owner of a stream tells other replicas' readers that more may come. */
+export const mcpStreamHeartbeat = Schedule.spaced("15 seconds")
+
+/** After which silence a stream's owner is taken for dead. */
+export const mcpStreamSilence = Duration.seconds(45)
+
+/** How long clients that lost a stream should wait before they resume it. */
+export const mcpReconnectDelay = Duration.seconds(1)
+
+/** Events of a stream are kept trying for about a second: the client waits for them meanwhile. */
+export const mcpEventRetry = Schedule.exponential("100 millis").pipe(
+  Schedule.jittered,
+  Schedule.upTo({ times: 3 }),
+  Schedule.setInputType<Retryable>(),
+  Schedule.while(({ input }) => input.retryable)
+)

@@ -46,5 +46,6 @@ export const callEveryTool = Effect.fnUntraced(function* (peer: McpPeer) {
   yield* call("git_branches", {}, reply)
   yield* call("git_tags", {}, reply)
   yield* call("git_file", { path: "LICENSE" }, reply)
+  yield* call("git_statistics", { limit: 1 }, reply)
   return called
 })

@@ -1,6 +1,8 @@
+import { SigningKey, signingKeyBytes } from "@devops-mcp/core/access/SigningKey"
 import { TenantRepository } from "@devops-mcp/core/ports/TenantRepository"
 import { TenantId } from "@devops-mcp/domain/Ids"
-import { DateTime, Effect } from "effect"
+import * as NodeCrypto from "@effect/platform-node/NodeCrypto"
+import { DateTime, Effect, Layer, Redacted } from "effect"
 import { SecureRandom } from "effect/crypto"
 
 /** A fresh id of any branded kind. */
@@ -13,3 +15,8 @@ export const freshTenant = Effect.gen(function* () {
   const tenant = yield* tenants.create({ id: freshId(TenantId), name: "test", createdAt: yield* DateTime.now })
   return tenant.id
 })
+
+/** An installation's key that everybody knows. */
+export const TestSigningKey = SigningKey.layer(Redacted.make(new Uint8Array(signingKeyBytes).fill(7))).pipe(
+  Layer.provide(NodeCrypto.layerKdf)
+)

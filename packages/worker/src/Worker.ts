@@ -1,9 +1,10 @@
 import type { Job } from "@devops-mcp/contract/Jobs"
 import { Ingest } from "@devops-mcp/core/ingest/Ingest"
 import { type JobMetadata, JobQueue } from "@devops-mcp/core/ports/JobQueue"
+import { Tasks } from "@devops-mcp/core/tasks/Tasks"
 import { workerConcurrency } from "@devops-mcp/infrastructure/Settings"
 import { queueDepth, queueOldestAge } from "@devops-mcp/observability/Metrics"
-import { drainTimeout, queueRetry, queueSampling } from "@devops-mcp/resilience/Policies"
+import { drainTimeout, queueRetry, queueSampling, taskSweeping } from "@devops-mcp/resilience/Policies"
 import { Deferred, Effect, Fiber, FiberSet, Layer, Metric } from "effect"
 
 /** Publishes how much work waits, so that operators and autoscalers see it. */
@@ -22,7 +23,12 @@ export const WorkerLive = Layer.effectDiscard(
   Effect.gen(function* () {
     const queue = yield* JobQueue
     const ingest = yield* Ingest
+    const tasks = yield* Tasks
     const stopping = yield* Deferred.make<void>()
+
+    const run = (job: Job, metadata: JobMetadata) =>
+      job._tag === "RunTask" ? tasks.run(job, metadata) : ingest.run(job, metadata)
+    const sweepTasks = Effect.catch(tasks.sweep, (error) => Effect.logWarning(error.message, error))
 
     const giveBack = Deferred.await(stopping).pipe(
       Effect.andThen(Effect.sleep(drainTimeout)),
@@ -33,7 +39,7 @@ export const WorkerLive = Layer.effectDiscard(
       Effect.gen(function* () {
         if (yield* Deferred.isDone(stopping)) return yield* Effect.interrupt
         yield* Deferred.succeed(begun, undefined)
-        yield* Effect.raceFirst(ingest.run(job, metadata), giveBack)
+        yield* Effect.raceFirst(run(job, metadata), giveBack)
       })
 
     /**
@@ -62,6 +68,7 @@ export const WorkerLive = Layer.effectDiscard(
     const fibers = yield* FiberSet.make()
     for (let index = 0; index < limit; index++) yield* FiberSet.run(fibers, work)
     yield* FiberSet.run(fibers, Effect.schedule(sampleQueue, queueSampling))
+    yield* FiberSet.run(fibers, Effect.schedule(sweepTasks, taskSweeping))
     yield* Effect.addFinalizer(() => Deferred.succeed(stopping, undefined))
   })
 )

@@ -1,6 +1,7 @@
 import { Job } from "@devops-mcp/contract/Jobs"
 import { Ingest } from "@devops-mcp/core/ingest/Ingest"
 import { JobQueue } from "@devops-mcp/core/ports/JobQueue"
+import { Tasks } from "@devops-mcp/core/tasks/Tasks"
 import { DocumentId, TenantId } from "@devops-mcp/domain/Ids"
 import { PostgresJobQueue } from "@devops-mcp/queue/PostgresJobQueue"
 import { freshId } from "@devops-mcp/testing/Fixtures"
@@ -23,8 +24,9 @@ layer(Queues, { excludeTestServices: true, timeout: "60 seconds" })("Worker on P
       const ingest = Layer.succeed(Ingest, {
         run: (_, { id }) => Effect.andThen(Deferred.succeed(begun, id), Deferred.await(finish))
       })
+      const tasks = Layer.mock(Tasks, { sweep: Effect.void })
       const scope = yield* Scope.make()
-      yield* Layer.build(WorkerLive.pipe(Layer.provide([ingest, config]))).pipe(Scope.provide(scope))
+      yield* Layer.build(WorkerLive.pipe(Layer.provide([ingest, tasks, config]))).pipe(Scope.provide(scope))
       yield* queue.offer(job, { id: "running" })
       assert.strictEqual(yield* Deferred.await(begun), "running")
       yield* queue.offer(job, { id: "next" })

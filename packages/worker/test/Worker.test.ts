@@ -1,7 +1,9 @@
 import { Job } from "@devops-mcp/contract/Jobs"
 import { Ingest } from "@devops-mcp/core/ingest/Ingest"
 import { JobQueue, QueueError } from "@devops-mcp/core/ports/JobQueue"
-import { DocumentId, TenantId } from "@devops-mcp/domain/Ids"
+import { StoreError } from "@devops-mcp/core/ports/StoreError"
+import { Tasks } from "@devops-mcp/core/tasks/Tasks"
+import { DocumentId, TaskId, TenantId } from "@devops-mcp/domain/Ids"
 import { queueDepth, queueOldestAge } from "@devops-mcp/observability/Metrics"
 import { freshId } from "@devops-mcp/testing/Fixtures"
 import { WorkerLive } from "@devops-mcp/worker/Worker"
@@ -22,6 +24,9 @@ interface Ended {
 /** A worker on a queue in memory; each job does what the test says for its id. */
 const started = Effect.fnUntraced(function* (options: {
   readonly run: (id: string) => Effect.Effect<void>
+  readonly job?: Job
+  readonly runTask?: (id: string) => Effect.Effect<void>
+  readonly sweep?: Effect.Effect<void, StoreError>
   readonly concurrency?: string
   readonly take?: Effect.Effect<void, QueueError>
 }) {
@@ -32,7 +37,7 @@ const started = Effect.fnUntraced(function* (options: {
         Effect.gen(function* () {
           yield* options.take ?? Effect.void
           const id = yield* restore(Queue.take(waiting))
-          const exit = yield* Effect.exit(restore(handler(job, { id, attempt: 1, lastAttempt: false })))
+          const exit = yield* Effect.exit(restore(handler(options.job ?? job, { id, attempt: 1, lastAttempt: false })))
           const interrupted = Exit.isFailure(exit) && Exit.hasInterrupts(exit)
           yield* Queue.offer(ended, { id, as: Exit.isSuccess(exit) ? "done" : interrupted ? "given back" : "failed" })
         })
@@ -40,11 +45,15 @@ const started = Effect.fnUntraced(function* (options: {
     stats: Effect.succeed({ name: "test", depth: 7, inFlight: 1, deadLetters: 0, oldestAgeSeconds: 42 })
   })
   const ingest = Layer.succeed(Ingest, { run: (_, { id }) => options.run(id) })
+  const tasks = Layer.mock(Tasks, {
+    sweep: options.sweep ?? Effect.void,
+    ...(options.runTask === undefined ? {} : { run: (_, { id }) => options.runTask?.(id) ?? Effect.void })
+  })
   const env = options.concurrency === undefined ? {} : { WORKER_CONCURRENCY: options.concurrency }
   const scope = yield* Scope.make()
   yield* Layer.build(
     Layer.fresh(WorkerLive).pipe(
-      Layer.provide([queue, ingest, ConfigProvider.layer(ConfigProvider.fromUnknown(env))]),
+      Layer.provide([queue, ingest, tasks, ConfigProvider.layer(ConfigProvider.fromUnknown(env))]),
       Layer.provide(Layer.succeed(References.MinimumLogLevel, "None"))
     )
   ).pipe(Scope.provide(scope))
@@ -206,6 +215,44 @@ describe("Worker", () => {
       yield* worker.offer("late")
       yield* TestClock.adjust("1 minute")
       assert.strictEqual(yield* worker.waiting, 1)
+    })
+  )
+
+  it.effect("runs tasks, and gives back the one that takes too long", () =>
+    Effect.gen(function* () {
+      const begun = yield* Deferred.make<string>()
+      const worker = yield* started({
+        concurrency: "1",
+        job: Job.cases.RunTask.make({ tenantId: freshId(TenantId), taskId: freshId(TaskId) }),
+        run: () => Effect.die(new Error("not a job of the ingest")),
+        runTask: (id) => (id === "short" ? Effect.void : Effect.andThen(Deferred.succeed(begun, id), Effect.never))
+      })
+      yield* worker.offer("short", "long")
+      assert.deepStrictEqual(yield* worker.ended, { id: "short", as: "done" })
+      yield* Deferred.await(begun)
+      const stopping = yield* worker.stop
+      yield* TestClock.adjust("8 seconds")
+      yield* Fiber.join(stopping)
+      assert.deepStrictEqual(yield* worker.ended, { id: "long", as: "given back" })
+    })
+  )
+
+  it.effect("removes expired tasks now and then, also after a time without a database", () =>
+    Effect.gen(function* () {
+      const swept = yield* Ref.make(0)
+      const gone = new StoreError({ operation: "sweep", retryable: true, cause: new Error("down") })
+      yield* started({
+        run: () => Effect.void,
+        sweep: Effect.flatMap(
+          Ref.updateAndGet(swept, (n) => n + 1),
+          (n) => (n === 1 ? Effect.fail(gone) : Effect.void)
+        )
+      })
+      assert.strictEqual(yield* Ref.get(swept), 0)
+      yield* TestClock.adjust("5 minutes")
+      assert.strictEqual(yield* Ref.get(swept), 1)
+      yield* TestClock.adjust("10 minutes")
+      assert.strictEqual(yield* Ref.get(swept), 3)
     })
   )
 

@@ -1,5 +1,5 @@
 import { ToolFailure, type AdapterAction, type ToolAdapter } from "@devops-mcp/core/ports/ToolAdapter"
-import { gitActionTimeout } from "@devops-mcp/resilience/Policies"
+import { gitActionTimeout, longActionTimeout } from "@devops-mcp/resilience/Policies"
 import { Config, Context, Duration, Effect, Layer, Schema, type FileSystem, type Path } from "effect"
 import type { ChildProcessSpawner } from "effect/process"
 import { action, decodeConfig, jsonSchemaOf } from "../Action.ts"
@@ -13,6 +13,7 @@ import { log } from "./Log.ts"
 import { branches, tags } from "./Refs.ts"
 import { Repositories, layer as repositoriesLayer } from "./Repositories.ts"
 import { page, type GitServices } from "./Revisions.ts"
+import { statistics } from "./Statistics.ts"
 
 /** Reads Git repositories in the folders of this deployment; it changes nothing and needs no network. */
 export class GitAdapter extends Context.Service<GitAdapter, ToolAdapter>()("@devops-mcp/adapters/git/GitAdapter") {}
@@ -46,15 +47,16 @@ const repositoriesAction = ({ repositories }: GitServices) =>
     })
   })
 
-const timedOut = () =>
-  new ToolFailure({
-    code: "timeout",
-    detail: `git took longer than ${Duration.toSeconds(gitActionTimeout)} seconds; narrow the question by path, lines or time`,
-    retryable: true
+const bounded = <A>(effect: Effect.Effect<A, ToolFailure>, duration = gitActionTimeout) =>
+  Effect.timeoutOrElse(effect, {
+    duration,
+    orElse: () =>
+      new ToolFailure({
+        code: "timeout",
+        detail: `git took longer than ${Duration.toSeconds(duration)} seconds; narrow the question by path, lines or time`,
+        retryable: true
+      })
   })
-
-const bounded = <A>(effect: Effect.Effect<A, ToolFailure>) =>
-  Effect.timeoutOrElse(effect, { duration: gitActionTimeout, orElse: timedOut })
 
 const make = Effect.gen(function* () {
   const git = yield* Git
@@ -69,7 +71,8 @@ const make = Effect.gen(function* () {
     grep(services),
     branches(services),
     tags(services),
-    file(services)
+    file(services),
+    statistics(services)
   ]
   const decode = decodeConfig(GitConfig)
   return GitAdapter.of({
@@ -79,7 +82,12 @@ const make = Effect.gen(function* () {
     checkConfig: Effect.fn("GitAdapter.checkConfig")((config: Schema.JsonObject) =>
       bounded(Effect.flatMap(decode(config), repositories.checkConfig))
     ),
-    actions: actions.map((each) => ({ ...each, run: (config, input) => bounded(each.run(config, input)) })),
+    // What runs long is cut by whoever runs it: sooner in a call than in a task.
+    actions: actions.map((each) => ({
+      ...each,
+      run: (config, input) =>
+        bounded(each.run(config, input), each.longRunning === true ? longActionTimeout : gitActionTimeout)
+    })),
     health: Effect.fn("GitAdapter.health")(function* (config: Schema.JsonObject) {
       yield* bounded(
         Effect.all([git.version, repositories.health, Effect.flatMap(decode(config), repositories.checkConfig)])

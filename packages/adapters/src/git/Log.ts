@@ -38,7 +38,8 @@ const Moment = Schema.String.check(
   })
 )
 
-const moment = (description: string) =>
+/** An optional moment among the arguments. */
+export const moment = (description: string) =>
   Schema.optionalKey(
     Moment.annotate({ description: `${description}, as ISO 8601 date or time` }).pipe(Schema.decodeTo(Timestamp))
   )
@@ -50,7 +51,8 @@ const Cursor = Schema.String.check(
   Schema.isPattern(/^[0-9a-f]{40,64}\.[0-9]{1,7}$/, { message: "must be the `nextCursor` of the previous answer" })
 ).annotate({ description: "`nextCursor` of the previous answer; new commits in between do not shift the pages" })
 
-const at = (option: string, time: DateTime.Utc | undefined) =>
+/** A moment as an option of `git log`. */
+export const at = (option: string, time: DateTime.Utc | undefined) =>
   time === undefined ? [] : [`--${option}=@${Math.floor(DateTime.toEpochMillis(time) / 1000)} +0000`]
 
 /** Commits reachable from a ref, newest first. */

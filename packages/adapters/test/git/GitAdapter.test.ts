@@ -30,7 +30,8 @@ toolAdapterSuite(
       ],
       branches: [{}, { remote: true, limit: 1 }],
       tags: [{}],
-      file: [{ path: "README.md" }, { path: "logo.bin" }, { path: oddNames[2], ref: "main" }]
+      file: [{ path: "README.md" }, { path: "logo.bin" }, { path: oddNames[2], ref: "main" }],
+      statistics: [{}, { ref: "v1.0.0", path: "docs", since: "2025-12-31", until: "2026-12-31", limit: 1 }]
     }
   })
 )

@@ -135,6 +135,7 @@ layer(Live, { excludeTestServices: true })("a hostile repository", (it) => {
       expect((yield* call("branches", { remote: true })).branches).toHaveLength(1)
       expect((yield* call("tags", {})).tags).toEqual([])
       expect((yield* call("file", { path: "text.txt" })).content).toBe("one\ntwo\nthree\n")
+      expect(yield* call("statistics", { path: "text.txt" })).toMatchObject({ commits: 2, additions: 3 })
       expect((yield* call("repositories", {})).repositories).toHaveLength(1)
       expect(lost).toMatch(/^[0-9a-f]{40}$/)
       expect(yield* ran).toBe(false)
@@ -147,7 +148,8 @@ layer(Live, { excludeTestServices: true })("a hostile repository", (it) => {
       for (const [name, input] of [
         ["file", { path: "lost.txt" }],
         ["blame", { path: "lost.txt" }],
-        ["grep", { pattern: "object" }]
+        ["grep", { pattern: "object" }],
+        ["statistics", {}]
       ] as const) {
         const result = yield* Effect.result(call(name, input))
         const words = Result.isFailure(result) ? result.failure.detail : ""
@@ -197,7 +199,10 @@ layer(Live, { excludeTestServices: true })("a hostile repository", (it) => {
 
   it.effect.prop(
     "takes nasty strings for what they are: nothing runs, nothing is written, nothing dies",
-    { parts: Nasty, action: Schema.Literals(["log", "show", "diff", "blame", "grep", "file", "repository"]) },
+    {
+      parts: Nasty,
+      action: Schema.Literals(["log", "show", "diff", "blame", "grep", "file", "statistics", "repository"])
+    },
     ({ action, parts }) =>
       Effect.gen(function* () {
         const fs = yield* FileSystem.FileSystem
@@ -254,6 +259,8 @@ layer(Live, { excludeTestServices: true })("a hostile repository", (it) => {
         ["log", { repository: ".." }],
         ["log", { repository: "/etc" }],
         ["log", { since: "yesterday; ./run.sh" }],
+        ["statistics", { ref: "--output=mark" }],
+        ["statistics", { since: "yesterday; ./run.sh" }],
         ["log", { cursor: "--output=mark" }],
         ["grep", { pattern: "a\nb" }],
         ["diff", { from: "-p" }]

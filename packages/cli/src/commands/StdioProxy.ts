@@ -1,17 +1,34 @@
+// Starts with every session of a client, so it imports neither effect nor the SDK: docs/adr/0007-stdio-proxy.md.
 import { proxyMcpStdio } from "@devops-mcp/mcp-server/McpStdioProxy"
-import { stdioApiKey } from "@devops-mcp/mcp-server/StdioApiKey"
-import { Config, Effect, Option } from "effect"
-import { runningInstance } from "../Instance.ts"
+import { liveInstance } from "../LiveInstance.ts"
+
+const log = (line: string) => void process.stderr.write(`devops-mcp: ${line}\n`)
+
+/** The configured instance, else a `start` on the same home folder, which is taken then. */
+const addressOf = async ({ DEVOPS_MCP_HOME = "./.devops-mcp", DEVOPS_MCP_URL: configured }: NodeJS.ProcessEnv) => {
+  if (configured === undefined) return liveInstance(DEVOPS_MCP_HOME)
+  const url = URL.parse(configured)
+  if (url === null || !["http:", "https:"].includes(url.protocol)) throw new Error("DEVOPS_MCP_URL")
+  return configured.replace(/\/+$/, "")
+}
 
 /**
- * Beside a running `start` the home folder is taken, so its instance is asked. Without one this process opens the home,
- * and only then loads what that takes: clients start this command with every session.
+ * MCP over standard input and output from a running instance, until the client closes its end. The exit code; undefined
+ * when there is no instance, or no key to it, and nothing was done.
  */
-export const run = Effect.gen(function* () {
-  const apiKey = yield* stdioApiKey
-  const configured = yield* Config.option(Config.String("DEVOPS_MCP_URL"))
-  const url = Option.isSome(configured) ? configured : yield* runningInstance
-  if (Option.isSome(url)) return yield* proxyMcpStdio({ baseUrl: url.value.replace(/\/$/, ""), apiKey })
-  const alone = yield* Effect.promise(() => import("./Stdio.ts"))
-  yield* alone.run
-})
+export const proxyToInstance = async (signal: AbortSignal): Promise<number | undefined> => {
+  // @effect-diagnostics-next-line processEnv:off
+  const { env } = process
+  const apiKey = env["DEVOPS_MCP_API_KEY"]
+  if (apiKey === undefined || apiKey === "") return undefined
+  let baseUrl: string | undefined
+  try {
+    baseUrl = await addressOf(env)
+  } catch {
+    log("DEVOPS_MCP_URL is not valid: expected a URL that begins with http:// or https://")
+    return 2
+  }
+  if (baseUrl === undefined) return undefined
+  await proxyMcpStdio({ baseUrl, apiKey }, { stdin: process.stdin, stdout: process.stdout, log }, signal)
+  return 0
+}

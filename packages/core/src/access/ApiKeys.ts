@@ -1,12 +1,12 @@
 import type { CreateApiKey } from "@devops-mcp/contract/AccessApi"
 import type { ApiKey } from "@devops-mcp/domain/ApiKey"
-import { Forbidden, InvalidInput, type NotFound } from "@devops-mcp/domain/Errors"
+import { type Forbidden, InvalidInput, type NotFound } from "@devops-mcp/domain/Errors"
 import { ApiKeyId, TenantId } from "@devops-mcp/domain/Ids"
 import type { Principal, Role } from "@devops-mcp/domain/Principal"
 import type { Tenant } from "@devops-mcp/domain/Tenant"
 import { Context, DateTime, Effect, Layer, type Redacted } from "effect"
 import { makeNewId } from "../NewId.ts"
-import { includes } from "../Policy.ts"
+import { allows, authorize, scopesOf } from "../Policy.ts"
 import { ApiKeyRepository } from "../ports/ApiKeyRepository.ts"
 import type { StoreError } from "../ports/StoreError.ts"
 import { TenantRepository } from "../ports/TenantRepository.ts"
@@ -60,14 +60,15 @@ export class ApiKeys extends Context.Service<
 
       const create = Effect.fn("ApiKeys.create")(function* (principal: Principal, input: typeof CreateApiKey.Type) {
         const { tenantId = principal.tenantId, ...fields } = input
-        if (!includes(principal.role, input.role)) {
+        // A token may have fewer scopes than its role, so the scopes count: nobody gives away more than they have.
+        if (!scopesOf(input.role).every((scope) => allows(principal, scope))) {
           return yield* new InvalidInput({
             pointer: "/role",
-            detail: `A key with the role '${principal.role}' cannot give the role '${input.role}'`
+            detail: `A caller with the role '${principal.role}' cannot give the role '${input.role}'`
           })
         }
         if (tenantId !== principal.tenantId) {
-          if (principal.role !== "platform") return yield* new Forbidden({ requiredScope: "tenants:admin" })
+          yield* authorize(principal, "tenants:admin")
           yield* tenants.get(tenantId)
         }
         if (fields.expiresAt !== undefined && DateTime.isLessThanOrEqualTo(fields.expiresAt, yield* DateTime.now)) {

@@ -68,7 +68,7 @@ export class Audit extends Context.Service<
         const entry: AuditEntry = {
           ...act,
           id: yield* newId(AuditId),
-          actor: principal.apiKeyId,
+          actor: principal.actor,
           occurredAt: yield* DateTime.now
         }
         yield* Queue.offer(queue, { tenantId: principal.tenantId, entry })

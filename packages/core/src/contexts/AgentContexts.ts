@@ -13,9 +13,10 @@ import { type AgentContext, type ContextItem, type ContextWindow, ItemRole } fro
 import { InvalidInput, type NotFound, type StaleVersion } from "@devops-mcp/domain/Errors"
 import { ContextId, ContextItemId, type TenantId } from "@devops-mcp/domain/Ids"
 import { Context, DateTime, Effect, Layer, Option, Schema } from "effect"
+import { Change, Changes } from "../changes/Changes.ts"
 import { Knowledge } from "../knowledge/Knowledge.ts"
 import { makeNewId } from "../NewId.ts"
-import { ContextRepository } from "../ports/ContextRepository.ts"
+import { type ContextPatch, ContextRepository } from "../ports/ContextRepository.ts"
 import type { EmbedderError } from "../ports/Embedder.ts"
 import { JobQueue, type QueueError } from "../ports/JobQueue.ts"
 import { SearchIndex } from "../ports/SearchIndex.ts"
@@ -41,11 +42,18 @@ const digestMark = (item: ContextItem) =>
 const messagesOf = (item: ContextItem): number =>
   Option.match(digestMark(item), { onNone: () => 1, onSome: (mark) => mark.messages })
 
-/** Keeps what agents work in, within token budgets. Plain reads and changes are the repository's. */
+/** Keeps what agents work in, within token budgets, and announces every change of it. Plain reads are the repository's. */
 export class AgentContexts extends Context.Service<
   AgentContexts,
   {
     readonly create: (tenantId: TenantId, input: typeof CreateContext.Type) => Effect.Effect<AgentContext, StoreError>
+    /** With `version`, only if it is still the stored one. */
+    readonly update: (
+      tenantId: TenantId,
+      id: ContextId,
+      patch: ContextPatch,
+      version?: number
+    ) => Effect.Effect<AgentContext, NotFound | StaleVersion | StoreError>
     /** Counts tokens, stores, and has the worker make the items searchable. */
     readonly append: (
       tenantId: TenantId,
@@ -80,19 +88,38 @@ export class AgentContexts extends Context.Service<
       const tokens = yield* TokenCounter
       const knowledge = yield* Knowledge
       const index = yield* SearchIndex
+      const changes = yield* Changes
       const newId = yield* makeNewId
+
+      const listChanged = (tenantId: TenantId) => changes.announce(Change.cases.ResourcesChanged.make({ tenantId }))
+
+      const updated = (tenantId: TenantId, id: ContextId) =>
+        changes.announce(Change.cases.ResourceUpdated.make({ tenantId, uri: `context://${id}` }))
 
       const create = Effect.fn("AgentContexts.create")(function* (
         tenantId: TenantId,
         input: typeof CreateContext.Type
       ) {
-        return yield* repository.create(tenantId, {
+        const created = yield* repository.create(tenantId, {
           ...input,
           id: yield* newId(ContextId),
           maxTokens: input.maxTokens ?? defaultMaxTokens,
           metadata: input.metadata ?? {},
           createdAt: yield* DateTime.now
         })
+        yield* listChanged(tenantId)
+        return created
+      })
+
+      const update = Effect.fn("AgentContexts.update")(function* (
+        tenantId: TenantId,
+        id: ContextId,
+        patch: ContextPatch,
+        version?: number
+      ) {
+        const changed = yield* repository.update(tenantId, id, patch, yield* DateTime.now, version)
+        yield* updated(tenantId, id)
+        return changed
       })
 
       const append = Effect.fn("AgentContexts.append")(function* (
@@ -112,7 +139,7 @@ export class AgentContexts extends Context.Service<
             createdAt
           }))
         )
-        return yield* transactions.run(
+        const appended = yield* transactions.run(
           tenantId,
           Effect.gen(function* () {
             const appended = yield* repository.append(tenantId, id, items)
@@ -124,6 +151,8 @@ export class AgentContexts extends Context.Service<
             return appended
           })
         )
+        yield* updated(tenantId, id)
+        return appended
       })
 
       const window = Effect.fn("AgentContexts.window")(function* (
@@ -168,7 +197,7 @@ export class AgentContexts extends Context.Service<
         id: ContextId,
         input: typeof CompactContext.Type
       ) {
-        return yield* transactions.run(
+        const compacted = yield* transactions.run(
           tenantId,
           Effect.gen(function* () {
             const strategy = input.strategy ?? "oldest_first"
@@ -202,6 +231,8 @@ export class AgentContexts extends Context.Service<
             }
           })
         )
+        if (compacted.digest !== null) yield* updated(tenantId, id)
+        return compacted
       })
 
       const search = Effect.fn("AgentContexts.search")(function* (
@@ -231,9 +262,10 @@ export class AgentContexts extends Context.Service<
           tenantId,
           Effect.andThen(repository.delete(tenantId, id), index.remove(tenantId, "context", id))
         )
+        yield* listChanged(tenantId)
       })
 
-      return AgentContexts.of({ create, append, window, compact, delete: remove, search })
+      return AgentContexts.of({ create, update, append, window, compact, delete: remove, search })
     })
   )
 }

@@ -1,4 +1,4 @@
-import { Job } from "@devops-mcp/contract/Jobs"
+import { IngestJob } from "@devops-mcp/contract/Jobs"
 import type { ContextItem } from "@devops-mcp/domain/AgentContext"
 import type { NotFound } from "@devops-mcp/domain/Errors"
 import type { Event, EventFacts, EventStatus } from "@devops-mcp/domain/Event"
@@ -6,6 +6,7 @@ import { ChunkId, EventId, type TenantId } from "@devops-mcp/domain/Ids"
 import type { SearchKind } from "@devops-mcp/domain/Search"
 import type { Delivery } from "@devops-mcp/domain/Webhook"
 import { Cause, Context, DateTime, Effect, Layer } from "effect"
+import { Change, Changes } from "../changes/Changes.ts"
 import { makeNewId } from "../NewId.ts"
 import { Chunker } from "../ports/Chunker.ts"
 import { ContextRepository } from "../ports/ContextRepository.ts"
@@ -42,7 +43,7 @@ const eventMetadata = (event: Event): Chunk["metadata"] => ({
 export class Ingest extends Context.Service<
   Ingest,
   {
-    readonly run: (job: Job, metadata: JobMetadata) => Effect.Effect<void, IngestError>
+    readonly run: (job: IngestJob, metadata: JobMetadata) => Effect.Effect<void, IngestError>
   }
 >()("@devops-mcp/core/ingest/Ingest") {
   static readonly layer = Layer.effect(
@@ -58,7 +59,13 @@ export class Ingest extends Context.Service<
       const transactions = yield* Transactions
       const embedder = yield* Embedder
       const chunker = yield* Chunker
+      const changes = yield* Changes
       const newId = yield* makeNewId
+
+      const listChanged = (tenantId: TenantId) => changes.announce(Change.cases.ResourcesChanged.make({ tenantId }))
+
+      const updated = (tenantId: TenantId, uri: string) =>
+        changes.announce(Change.cases.ResourceUpdated.make({ tenantId, uri }))
 
       const passagesOf = (
         kind: SearchKind,
@@ -84,13 +91,14 @@ export class Ingest extends Context.Service<
         return chunks.map((chunk, position) => ({ ...chunk, embedding: embeddings[position] ?? [] }))
       })
 
-      /** Writes the effect unless this job has had it already. */
+      /** Writes the effect unless this job has had it already; answers whether it did. */
       const once = <A, E>(tenantId: TenantId, metadata: JobMetadata, effect: Effect.Effect<A, E>) =>
         transactions.run(
           tenantId,
           Effect.gen(function* () {
             const first = yield* idempotency.claim(tenantId, metadata.id, yield* DateTime.now)
             if (first) yield* effect
+            return first
           })
         )
 
@@ -107,7 +115,7 @@ export class Ingest extends Context.Service<
       }
 
       const ingestDelivery = Effect.fn("Ingest.delivery")(function* (
-        job: typeof Job.cases.IngestDelivery.Type,
+        job: typeof IngestJob.cases.IngestDelivery.Type,
         metadata: JobMetadata
       ) {
         const { tenantId } = job
@@ -126,17 +134,20 @@ export class Ingest extends Context.Service<
           const processed = event("processed")
           const text = `${processed.title}\n\n${processed.summary}`
           const chunks = yield* embed(yield* passagesOf("event", processed.id, text, eventMetadata(processed), 0))
-          yield* once(
+          return yield* once(
             tenantId,
             metadata,
             Effect.andThen(events.upsert(tenantId, processed), index.put(tenantId, embedder.model, chunks))
           )
         })
-        yield* orElseMark(take, events.upsert(tenantId, event(metadata.lastAttempt ? "failed" : "received")))
+        const announced = Effect.andThen(listChanged(tenantId), updated(tenantId, `event://${delivery.id}`))
+        const mark = events.upsert(tenantId, event(metadata.lastAttempt ? "failed" : "received"))
+        const first = yield* orElseMark(take, Effect.andThen(mark, announced))
+        if (first) yield* announced
       })
 
       const ingestDocument = Effect.fn("Ingest.document")(function* (
-        job: typeof Job.cases.IngestDocument.Type,
+        job: typeof IngestJob.cases.IngestDocument.Type,
         metadata: JobMetadata
       ) {
         const { documentId, tenantId } = job
@@ -153,7 +164,7 @@ export class Ingest extends Context.Service<
           const chunks = yield* embed(
             yield* passagesOf("document", documentId, text, { ...document.metadata, ...own }, 0)
           )
-          yield* once(
+          return yield* once(
             tenantId,
             metadata,
             Effect.andThen(
@@ -162,14 +173,14 @@ export class Ingest extends Context.Service<
             )
           )
         })
-        yield* orElseMark(
-          take,
-          metadata.lastAttempt ? documents.setStatus(tenantId, documentId, "failed") : Effect.void
-        )
+        const announced = updated(tenantId, `document://${documentId}`)
+        const mark = Effect.andThen(documents.setStatus(tenantId, documentId, "failed"), announced)
+        const first = yield* orElseMark(take, metadata.lastAttempt ? mark : Effect.void)
+        if (first) yield* announced
       })
 
       const indexContext = Effect.fn("Ingest.context")(function* (
-        job: typeof Job.cases.IndexContext.Type,
+        job: typeof IngestJob.cases.IndexContext.Type,
         metadata: JobMetadata
       ) {
         const { contextId, tenantId } = job
@@ -187,8 +198,8 @@ export class Ingest extends Context.Service<
         )
       })
 
-      const run = Effect.fn("Ingest.run")((job: Job, metadata: JobMetadata) =>
-        Job.match(job, {
+      const run = Effect.fn("Ingest.run")((job: IngestJob, metadata: JobMetadata) =>
+        IngestJob.match(job, {
           IngestDelivery: (case_) => ingestDelivery(case_, metadata),
           IngestDocument: (case_) => ingestDocument(case_, metadata),
           IndexContext: (case_) => indexContext(case_, metadata)

@@ -5,6 +5,7 @@ import type { NotFound } from "@devops-mcp/domain/Errors"
 import { DocumentId, type TenantId } from "@devops-mcp/domain/Ids"
 import type { SearchMode } from "@devops-mcp/domain/Search"
 import { Context, DateTime, Effect, Layer } from "effect"
+import { Change, Changes } from "../changes/Changes.ts"
 import { makeNewId } from "../NewId.ts"
 import { DocumentRepository } from "../ports/DocumentRepository.ts"
 import { Embedder, type EmbedderError } from "../ports/Embedder.ts"
@@ -54,7 +55,10 @@ export class Knowledge extends Context.Service<
       const documents = yield* DocumentRepository
       const transactions = yield* Transactions
       const jobs = yield* JobQueue
+      const changes = yield* Changes
       const newId = yield* makeNewId
+
+      const listChanged = (tenantId: TenantId) => changes.announce(Change.cases.ResourcesChanged.make({ tenantId }))
 
       const nearest = Effect.fnUntraced(function* (tenantId: TenantId, query: PassageQuery, limit: number) {
         const [embedding = []] = yield* embedder.embed([query.query])
@@ -112,7 +116,7 @@ export class Knowledge extends Context.Service<
           status: "pending",
           createdAt: yield* DateTime.now
         }
-        return yield* transactions.run(
+        const added = yield* transactions.run(
           tenantId,
           Effect.gen(function* () {
             const stored = yield* documents.create(tenantId, document)
@@ -120,6 +124,8 @@ export class Knowledge extends Context.Service<
             return stored
           })
         )
+        yield* listChanged(tenantId)
+        return added
       })
 
       const deleteDocument = Effect.fn("Knowledge.deleteDocument")(function* (tenantId: TenantId, id: DocumentId) {
@@ -127,6 +133,7 @@ export class Knowledge extends Context.Service<
           tenantId,
           Effect.andThen(documents.delete(tenantId, id), index.remove(tenantId, "document", id))
         )
+        yield* listChanged(tenantId)
       })
 
       return Knowledge.of({ passages, search, addDocument, deleteDocument })

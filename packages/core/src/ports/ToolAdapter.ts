@@ -12,8 +12,13 @@ export class ToolFailure extends Schema.TaggedError<ToolFailure>()("@devops-mcp/
   }
 }
 
-/** One action with the code behind it. `run` has already-decoded JSON in and gives plain JSON that fits `outputSchema`. */
+/**
+ * One action with the code behind it. `run` has already-decoded JSON in and gives plain JSON that fits `outputSchema`.
+ * It is told neither who calls nor with which credential, so that nothing of either can go on to the tool.
+ */
 export interface AdapterAction extends ToolAction {
+  /** May take longer than a call can wait: clients that can are given a task. */
+  readonly longRunning?: true
   readonly run: (config: Schema.JsonObject, input: Schema.JsonObject) => Effect.Effect<Schema.JsonObject, ToolFailure>
 }
 

@@ -5,9 +5,12 @@ import type { Principal } from "@devops-mcp/domain/Principal"
 import type { Tool } from "@devops-mcp/domain/Tool"
 import { toolExecutionDuration } from "@devops-mcp/observability/Metrics"
 import { toolCallTimeout } from "@devops-mcp/resilience/Policies"
-import { Clock, Context, DateTime, Effect, Layer, Metric, type Schema } from "effect"
+import { Clock, Context, DateTime, type Duration, Effect, Layer, Metric, type Schema } from "effect"
+import { Confirmations, ConfirmationRequired } from "../access/Confirmations.ts"
+import { Changes } from "../changes/Changes.ts"
 import { makeNewId } from "../NewId.ts"
-import { allows, authorize, scopeOfRisk } from "../Policy.ts"
+import { authorize, scopeOfRisk } from "../Policy.ts"
+import type { CacheError } from "../ports/Cache.ts"
 import type { StoreError } from "../ports/StoreError.ts"
 import { type AdapterAction, type ToolAdapter, ToolAdapters, ToolFailure } from "../ports/ToolAdapter.ts"
 import { ToolRepository } from "../ports/ToolRepository.ts"
@@ -40,16 +43,25 @@ export class Tools extends Context.Service<
       tenantId: TenantId,
       name: string
     ) => Effect.Effect<ReadonlyArray<AdapterAction>, NotFound | StoreError>
-    /** Every action that the caller may run, in a stable order. */
-    readonly catalogue: (principal: Principal) => Effect.Effect<ReadonlyArray<CatalogueEntry>, StoreError>
+    readonly delete: (tenantId: TenantId, name: string) => Effect.Effect<void, NotFound | StoreError>
+    /** Every action of the tenant's tools, by tool, in a stable order. */
+    readonly catalogue: (tenantId: TenantId) => Effect.Effect<ReadonlyArray<CatalogueEntry>, StoreError>
     readonly health: (tenantId: TenantId, name: string) => Effect.Effect<void, NotFound | ToolFailure | StoreError>
-    /** What the tool refuses or fails at is a result with `isError`, not an error. */
+    /**
+     * What the tool refuses or fails at is a result with `isError`, not an error. A destructive action runs only with
+     * the token of the `ConfirmationRequired` that the same call without one fails with.
+     */
     readonly execute: (
       principal: Principal,
       name: string,
       action: string,
-      input: Schema.JsonObject
-    ) => Effect.Effect<ActionResult, NotFound | Forbidden | InvalidInput | StoreError>
+      input: Schema.JsonObject,
+      confirmationToken?: string,
+      timeout?: Duration.Duration
+    ) => Effect.Effect<
+      ActionResult,
+      NotFound | Forbidden | InvalidInput | ConfirmationRequired | StoreError | CacheError
+    >
   }
 >()("@devops-mcp/core/tools/Tools") {
   static readonly layer = Layer.effect(
@@ -57,7 +69,13 @@ export class Tools extends Context.Service<
     Effect.gen(function* () {
       const repository = yield* ToolRepository
       const adapters = yield* ToolAdapters
+      const confirmations = yield* Confirmations
+      const changes = yield* Changes
       const newId = yield* makeNewId
+
+      /** A change of the tools that others must hear of: they keep catalogues. */
+      const announced = <A, E>(tenantId: TenantId, change: Effect.Effect<A, E>): Effect.Effect<A, E> =>
+        Effect.tap(change, changes.announce({ _tag: "ToolsChanged", tenantId }))
 
       const adapterOf = (kind: string) => {
         const adapter = adapters.get(kind)
@@ -82,7 +100,7 @@ export class Tools extends Context.Service<
         const config = input.config ?? {}
         yield* checkConfig(input.kind, config)
         const now = yield* DateTime.now
-        return yield* repository.create(tenantId, {
+        const tool: Tool = {
           id: yield* newId(ToolId),
           name: input.name,
           kind: input.kind,
@@ -90,7 +108,8 @@ export class Tools extends Context.Service<
           version: 1,
           createdAt: now,
           updatedAt: now
-        })
+        }
+        return yield* announced(tenantId, repository.create(tenantId, tool))
       })
 
       const update = Effect.fn("Tools.update")(function* (
@@ -101,7 +120,12 @@ export class Tools extends Context.Service<
       ) {
         const tool = yield* repository.get(tenantId, name)
         yield* checkConfig(tool.kind, config)
-        return yield* repository.update(tenantId, name, config, yield* DateTime.now, version)
+        const now = yield* DateTime.now
+        return yield* announced(tenantId, repository.update(tenantId, name, config, now, version))
+      })
+
+      const remove = Effect.fn("Tools.delete")(function* (tenantId: TenantId, name: string) {
+        yield* announced(tenantId, repository.delete(tenantId, name))
       })
 
       const find = Effect.fnUntraced(function* (tenantId: TenantId, name: string) {
@@ -115,17 +139,13 @@ export class Tools extends Context.Service<
         return (yield* find(tenantId, name)).adapter.actions
       })
 
-      const catalogue = Effect.fn("Tools.catalogue")(function* (principal: Principal) {
+      const catalogue = Effect.fn("Tools.catalogue")(function* (tenantId: TenantId) {
         const { items } = yield* repository
-          .list(principal.tenantId, { limit: catalogueLimit })
+          .list(tenantId, { limit: catalogueLimit })
           .pipe(Effect.catchTag("@devops-mcp/core/ports/Cursor/CursorError", Effect.die))
         return items
           .toSorted((a, b) => (a.name < b.name ? -1 : 1))
-          .flatMap((tool) =>
-            (adapters.get(tool.kind)?.actions ?? [])
-              .filter((action) => allows(principal, scopeOfRisk[action.risk]))
-              .map((action) => ({ tool, action }))
-          )
+          .flatMap((tool) => (adapters.get(tool.kind)?.actions ?? []).map((action) => ({ tool, action })))
       })
 
       const health = Effect.fn("Tools.health")(function* (tenantId: TenantId, name: string) {
@@ -133,10 +153,10 @@ export class Tools extends Context.Service<
         yield* adapter.health(tool.config)
       })
 
-      const run = (action: AdapterAction, tool: Tool, input: Schema.JsonObject) =>
+      const run = (action: AdapterAction, tool: Tool, input: Schema.JsonObject, timeout: Duration.Duration) =>
         action.run(tool.config, input).pipe(
           Effect.timeoutOrElse({
-            duration: toolCallTimeout,
+            duration: timeout,
             orElse: () =>
               Effect.fail(new ToolFailure({ code: "timeout", detail: "The tool took too long", retryable: true }))
           }),
@@ -146,25 +166,36 @@ export class Tools extends Context.Service<
           )
         )
 
+      const confirm = Effect.fnUntraced(function* (
+        principal: Principal,
+        { action, tool }: CatalogueEntry,
+        input: Schema.JsonObject,
+        token: string | undefined
+      ) {
+        const call = { tool, action: action.name, arguments: input }
+        if (token !== undefined) return yield* confirmations.redeem(principal, token, call)
+        const { confirmationToken, expiresAt } = yield* confirmations.request(principal, call)
+        const { description, name, title } = action
+        const preview = { tool: tool.name, action: name, title, description, arguments: input }
+        return yield* new ConfirmationRequired({ preview, confirmationToken, expiresAt })
+      })
+
       const execute = Effect.fn("Tools.execute")(function* (
         principal: Principal,
         name: string,
         actionName: string,
-        input: Schema.JsonObject
+        input: Schema.JsonObject,
+        confirmationToken?: string,
+        timeout = toolCallTimeout
       ) {
         yield* Effect.annotateCurrentSpan({ tool: name, action: actionName })
         const { adapter, tool } = yield* find(principal.tenantId, name)
         const action = adapter.actions.find((candidate) => candidate.name === actionName)
         if (action === undefined) return yield* new NotFound({ resource: `action of '${name}'`, id: actionName })
         yield* authorize(principal, scopeOfRisk[action.risk])
-        if (action.risk === "destructive") {
-          return yield* new InvalidInput({
-            pointer: "/confirmationToken",
-            detail: "Destructive actions need a confirmation, which this version does not offer yet"
-          })
-        }
+        if (action.risk === "destructive") yield* confirm(principal, { tool, action }, input, confirmationToken)
         const startedAt = yield* Clock.currentTimeMillis
-        const { isError, result } = yield* run(action, tool, input)
+        const { isError, result } = yield* run(action, tool, input, timeout)
         const durationMs = (yield* Clock.currentTimeMillis) - startedAt
         yield* Metric.update(
           Metric.withAttributes(toolExecutionDuration, { kind: tool.kind, action: actionName, error: String(isError) }),
@@ -173,7 +204,16 @@ export class Tools extends Context.Service<
         return { result, isError, durationMs }
       })
 
-      return Tools.of({ kinds: [...adapters.values()], create, update, actions, catalogue, health, execute })
+      return Tools.of({
+        kinds: [...adapters.values()],
+        create,
+        update,
+        delete: remove,
+        actions,
+        catalogue,
+        health,
+        execute
+      })
     })
   )
 }

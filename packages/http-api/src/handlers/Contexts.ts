@@ -4,7 +4,7 @@ import { pageRequest } from "@devops-mcp/contract/Lists"
 import { AgentContexts } from "@devops-mcp/core/contexts/AgentContexts"
 import { ContextRepository } from "@devops-mcp/core/ports/ContextRepository"
 import type { AgentContext } from "@devops-mcp/domain/AgentContext"
-import { DateTime, Effect } from "effect"
+import { Effect } from "effect"
 import { HttpApiBuilder, HttpApiSchema } from "effect/http-api"
 import { entityTag, ifMatch } from "../EntityTag.ts"
 import { orProblem } from "../Problems.ts"
@@ -36,8 +36,7 @@ export const ContextsHandlers = HttpApiBuilder.group(
       update: Effect.fnUntraced(function* ({ headers, params, payload }) {
         const { tenantId } = yield* Caller
         const version = yield* ifMatch(headers["if-match"])
-        const now = yield* DateTime.now
-        return withETag(yield* orProblem(repository.update(tenantId, params.id, payload, now, version)))
+        return withETag(yield* orProblem(contexts.update(tenantId, params.id, payload, version)))
       }),
       delete: Effect.fnUntraced(function* ({ params }) {
         const { tenantId } = yield* Caller

@@ -39,7 +39,7 @@ export const ToolsHandlers = HttpApiBuilder.group(
       }),
       delete: Effect.fnUntraced(function* ({ params }) {
         const { tenantId } = yield* Caller
-        yield* orProblem(repository.delete(tenantId, params.name))
+        yield* orProblem(tools.delete(tenantId, params.name))
       }),
       actions: Effect.fnUntraced(function* ({ params }) {
         const { tenantId } = yield* Caller
@@ -58,7 +58,8 @@ export const ToolsHandlers = HttpApiBuilder.group(
       }),
       execute: Effect.fnUntraced(function* ({ params, payload }) {
         const principal = yield* Caller
-        return yield* orProblem(tools.execute(principal, params.name, params.action, payload.arguments ?? {}))
+        const { arguments: input = {}, confirmationToken } = payload
+        return yield* orProblem(tools.execute(principal, params.name, params.action, input, confirmationToken))
       })
     })
   })

@@ -4,23 +4,19 @@ import type { StoreError } from "@devops-mcp/core/ports/StoreError"
 import type { AuditOutcome } from "@devops-mcp/domain/Audit"
 import type { Principal } from "@devops-mcp/domain/Principal"
 import { mcpRequestDuration } from "@devops-mcp/observability/Metrics"
-import { toolCallTimeout } from "@devops-mcp/resilience/Policies"
-import { Cause, Clock, Context, Effect, Exit, Layer, Metric, Schema } from "effect"
+import { Cause, Clock, Context, Effect, Exit, Layer, Metric, Option } from "effect"
 import { makeActionTools } from "./ActionTools.ts"
-import { type BuiltInTool, makeBuiltInTools } from "./BuiltInTools.ts"
+import { makeBuiltInTools } from "./BuiltInTools.ts"
+import { callToolName, makeDiscoveryTools, unwrap } from "./DiscoveryTools.ts"
 import { type CallFailure, toolErrorOf } from "./Failures.ts"
-import { errorOutcome, type RawArguments, type RegisteredTool, type ToolOutcome } from "./RegisteredTool.ts"
-import { makeResultLimit } from "./ResultLimit.ts"
-
-/** No tool has this name, or none that this tenant has configured. */
-export class UnknownTool extends Schema.TaggedError<UnknownTool>()(
-  "@devops-mcp/mcp-server/registry/ToolRegistry/UnknownTool",
-  { name: Schema.String }
-) {
-  override get message() {
-    return `Unknown tool: ${this.name}`
-  }
-}
+import { internalError, invalidParams, type ProtocolFailure } from "./ProtocolFailure.ts"
+import { errorOutcome, type RegisteredTool, type ToolOutcome } from "./RegisteredTool.ts"
+import { makeRequestState } from "./RequestState.ts"
+import { requireTasks } from "./TaskRegistry.ts"
+import type { ToolCall } from "./ToolCall.ts"
+import { MoreToolSources, type RunnableTool } from "./ToolSource.ts"
+import { inView } from "./ToolViews.ts"
+import type { View } from "./View.ts"
 
 /** As MCP has it. */
 const maxNameLength = 128
@@ -28,60 +24,122 @@ const maxNameLength = 128
 /** Stands for names that callers made up, in metrics and audit rows. */
 const unknownName = "unknown"
 
-const auditOutcomeOf = (exit: Exit.Exit<ToolOutcome, UnknownTool>): AuditOutcome => {
+const auditOutcomeOf = (exit: Exit.Exit<ToolOutcome, unknown>): AuditOutcome => {
   if (Exit.isFailure(exit)) return "failed"
-  if (exit.value._tag === "Result") return "ok"
-  return exit.value.error.code === "forbidden" ? "denied" : "failed"
+  if (exit.value._tag === "Error") return exit.value.error.code === "forbidden" ? "denied" : "failed"
+  return exit.value._tag === "Content" && exit.value.isError ? "failed" : "ok"
 }
 
-const measure = (method: string, tool: string, outcome: AuditOutcome, durationMs: number) =>
+const measure = (tool: string, outcome: AuditOutcome, durationMs: number) =>
   Effect.andThen(
     Effect.annotateCurrentSpan({ tool, outcome }),
-    Metric.update(Metric.withAttributes(mcpRequestDuration, { method, tool, outcome }), durationMs / 1000)
+    Metric.update(
+      Metric.withAttributes(mcpRequestDuration, { method: "tools/call", tool, outcome }),
+      durationMs / 1000
+    )
+  )
+
+/** What `tools_call` stands for, or the call itself. */
+interface Aim {
+  readonly name: string
+  readonly arguments: ToolCall["arguments"]
+  readonly view: View
+  readonly confirmationToken: string | undefined
+}
+
+const storeFailure = (error: StoreError) =>
+  Effect.andThen(
+    Effect.logWarning("The tools could not be read", error),
+    Effect.fail(internalError(`${error.message}. Try again in a few seconds.`))
   )
 
 /**
- * All MCP tools, whatever the transport. A caller is offered exactly the tools that it may use; every call, also a
- * refused or failed one, leaves an audit row and a measurement, and none of its arguments.
+ * All MCP tools, whatever the transport. A caller is offered exactly the tools that it may use and that its address
+ * selects; every call, also a refused or failed one, leaves an audit row and a measurement, and none of its arguments.
  */
 export class ToolRegistry extends Context.Service<
   ToolRegistry,
   {
     /** Our own tools first, then the configured tools' actions by name. */
-    readonly list: (principal: Principal) => Effect.Effect<ReadonlyArray<RegisteredTool>, StoreError>
-    readonly call: (
+    readonly list: (
       principal: Principal,
-      requestId: string,
+      view: View
+    ) => Effect.Effect<ReadonlyArray<RegisteredTool>, ProtocolFailure>
+    /** What a call by this name would run, permitted or not; `tools_call` is what it is about. */
+    readonly find: (
+      principal: Principal,
+      view: View,
       name: string,
-      input: RawArguments
-    ) => Effect.Effect<ToolOutcome, UnknownTool>
+      arguments_: ToolCall["arguments"]
+    ) => Effect.Effect<Option.Option<RegisteredTool>, ProtocolFailure>
+    /** Names of all toolsets of the caller's tenant. */
+    readonly toolsets: (principal: Principal) => Effect.Effect<ReadonlySet<string>, StoreError>
+    /** An outcome's state is sealed: it is for the client to keep, and nobody else can use it. */
+    readonly call: (call: ToolCall) => Effect.Effect<ToolOutcome, ProtocolFailure>
   }
 >()("@devops-mcp/mcp-server/registry/ToolRegistry") {
   static readonly layer = Layer.effect(
     ToolRegistry,
     Effect.gen(function* () {
-      const builtIn = new Map((yield* makeBuiltInTools).map((tool) => [tool.tool.name, tool]))
-      const actions = yield* makeActionTools
-      const outcomeOf = yield* makeResultLimit
       const audit = yield* Audit
+      const requestState = yield* makeRequestState
 
-      const list = Effect.fn("ToolRegistry.list")(function* (principal: Principal) {
-        const own = [...builtIn.values()].filter(({ scope }) => allows(principal, scope)).map(({ tool }) => tool)
-        const configured = (yield* actions.list(principal)).filter(({ name }) => !builtIn.has(name))
-        return [...own, ...configured]
+      const permitted = (principal: Principal) =>
+        Effect.map(all(principal), (tools) => tools.filter(({ scope }) => allows(principal, scope)))
+      const sources = [
+        yield* makeBuiltInTools,
+        yield* makeDiscoveryTools(permitted),
+        yield* makeActionTools,
+        ...(yield* MoreToolSources)
+      ]
+
+      const maps = (principal: Principal) => Effect.forEach(sources, (source) => source.tools(principal))
+
+      const all = Effect.fnUntraced(function* (principal: Principal) {
+        const found = new Map<string, RegisteredTool>()
+        for (const source of yield* maps(principal)) {
+          for (const [name, { tool }] of source) if (!found.has(name)) found.set(name, tool)
+        }
+        return [...found.values()]
       })
 
-      const callBuiltIn = ({ run, scope, traits }: BuiltInTool, principal: Principal, input: RawArguments) =>
-        Effect.andThen(authorize(principal, scope), run(principal, input)).pipe(
-          Effect.timeout(toolCallTimeout),
-          Effect.map((result) => outcomeOf(traits, result))
-        )
+      const lookUp = Effect.fnUntraced(function* (principal: Principal, name: string, view: View) {
+        if (name.length > maxNameLength) return undefined
+        for (const source of sources) {
+          const found = (yield* source.tools(principal)).get(name)
+          if (found !== undefined) return inView(view, found.tool) ? found : undefined
+        }
+        return undefined
+      })
 
-      const callAction = Effect.fnUntraced(function* (principal: Principal, name: string, input: RawArguments) {
-        if (name.length > maxNameLength) return yield* new UnknownTool({ name: name.slice(0, maxNameLength) })
-        return yield* Effect.fromOption(yield* actions.call(principal, name, input)).pipe(
-          Effect.mapError(() => new UnknownTool({ name }))
-        )
+      /** Who is offered `tools_call` reaches with it every tool that the address leaves writable or not. */
+      const aimOf = Effect.fnUntraced(function* (call: Pick<ToolCall, "name" | "arguments" | "view" | "principal">) {
+        const direct: Aim = { ...call, confirmationToken: undefined }
+        if (call.name !== callToolName) return direct
+        if ((yield* lookUp(call.principal, callToolName, call.view)) === undefined) return direct
+        const inner = yield* unwrap(call.arguments)
+        return { ...inner, view: { toolsets: undefined, readOnly: call.view.readOnly } } satisfies Aim
+      })
+
+      const run = Effect.fnUntraced(function* (call: ToolCall, aim: Aim, { run, tool }: RunnableTool) {
+        yield* authorize(call.principal, tool.scope)
+        if (tool.execution === "task-required") yield* requireTasks(call.client.capabilities)
+        const { principal } = call
+        const { sealedState } = call.client
+        const state =
+          sealedState === undefined
+            ? undefined
+            : yield* requestState.open(principal, aim.name, aim.arguments, sealedState)
+        const outcome = yield* run({
+          ...call,
+          name: aim.name,
+          arguments: aim.arguments,
+          confirmationToken: aim.confirmationToken,
+          state
+        })
+        return outcome._tag === "InputRequired" && outcome.state !== undefined
+          ? { ...outcome, state: yield* requestState.seal(principal, aim.name, aim.arguments, outcome.state) }
+          : outcome
       })
 
       const explain = (failure: CallFailure) => {
@@ -90,7 +148,7 @@ export class ToolRegistry extends Context.Service<
         return Effect.as(log, errorOutcome(error.code, error.detail, error.retryable))
       }
 
-      const scrub = (requestId: string) => (cause: Cause.Cause<UnknownTool>) =>
+      const scrub = (requestId: string) => (cause: Cause.Cause<ProtocolFailure>) =>
         Cause.hasDies(cause)
           ? Effect.as(
               Effect.logError("A tool call died", cause),
@@ -98,33 +156,58 @@ export class ToolRegistry extends Context.Service<
             )
           : Effect.failCause(cause)
 
-      const call = Effect.fn("ToolRegistry.call")(function* (
-        principal: Principal,
-        requestId: string,
-        name: string,
-        input: RawArguments
-      ) {
+      const call = Effect.fn("ToolRegistry.call")(function* (call: ToolCall) {
         const startedAt = yield* Clock.currentTimeMillis
-        const own = builtIn.get(name)
-        const outcome = own === undefined ? callAction(principal, name, input) : callBuiltIn(own, principal, input)
+        const { principal, requestId } = call
+        // Names that callers made up are in no label and no audit row: both keep them for ever.
+        let known = unknownName
+        const outcome = Effect.gen(function* () {
+          const aim = yield* aimOf(call)
+          const found = yield* lookUp(principal, aim.name, aim.view)
+          if (found === undefined) return yield* invalidParams(`Unknown tool: ${aim.name.slice(0, maxNameLength)}`)
+          known = aim.name
+          return yield* run(call, aim, found)
+        })
         return yield* outcome.pipe(
-          Effect.catchIf((failure) => !(failure instanceof UnknownTool), explain),
+          Effect.catchIf(
+            (failure): failure is CallFailure => failure._tag !== "@devops-mcp/mcp-server/registry/ProtocolFailure",
+            explain
+          ),
           Effect.catchCause(scrub(requestId)),
           Effect.onExit(
             Effect.fnUntraced(function* (exit) {
               const durationMs = (yield* Clock.currentTimeMillis) - startedAt
               const outcome = auditOutcomeOf(exit)
-              // A label must be a tool's name for certain: metrics keep every label for ever.
-              const label = own !== undefined || Exit.isSuccess(exit) ? name : unknownName
-              const target = Exit.isFailure(exit) && Cause.hasFails(exit.cause) ? unknownName : name
-              yield* measure("tools/call", label, outcome, durationMs)
-              yield* audit.record({ principal, action: `mcp.${target}`, outcome, requestId, durationMs })
+              yield* measure(known, outcome, durationMs)
+              yield* audit.record({ principal, action: `mcp.${known}`, outcome, requestId, durationMs })
             })
           )
         )
       })
 
-      return ToolRegistry.of({ list, call })
+      return ToolRegistry.of({
+        list: Effect.fn("ToolRegistry.list")(function* (principal, view) {
+          return (yield* Effect.catch(permitted(principal), storeFailure)).filter((tool) => inView(view, tool))
+        }),
+        find: (principal, view, name, arguments_) =>
+          Effect.gen(function* () {
+            const aim = yield* aimOf({ principal, view, name, arguments: arguments_ })
+            return Option.map(
+              Option.fromUndefinedOr(yield* lookUp(principal, aim.name, aim.view)),
+              ({ tool }) => tool
+            )
+          }).pipe(
+            Effect.catchTag("@devops-mcp/core/ports/StoreError", storeFailure),
+            // What is wrong with the arguments of `tools_call` is for its own answer to say.
+            Effect.catch((failure) =>
+              failure._tag === "@devops-mcp/mcp-server/registry/ProtocolFailure"
+                ? Effect.fail(failure)
+                : Effect.succeedNone
+            )
+          ),
+        toolsets: (principal) => Effect.map(all(principal), (tools) => new Set(tools.map(({ toolset }) => toolset))),
+        call
+      })
     })
   )
 }

@@ -1,0 +1,90 @@
+import {
+  isJSONRPCErrorResponse,
+  type JSONRPCMessage,
+  type JSONRPCRequest,
+  type MessageClassification
+} from "@modelcontextprotocol/server"
+import { Cause, Effect, Queue, Stream } from "effect"
+import { HttpServerResponse } from "effect/http"
+import { encodeJson } from "../edge/Json.ts"
+import type { Registries } from "../edge/Registries.ts"
+import { Caller } from "../edge/Caller.ts"
+import { makeSdkServer, sdkReporter } from "../edge/SdkServer.ts"
+import { ModernChannel } from "./ModernChannel.ts"
+import { eventStream, frame } from "./Sse.ts"
+
+/** Messages that wait for a client that reads slowly; one more and the exchange ends. */
+const longestBacklog = 1000
+
+/** The HTTP status of errors that are found before a handler runs; all others are 200. */
+const earlyStatus: ReadonlyMap<number, number> = new Map([
+  [-32700, 400],
+  [-32600, 400],
+  [-32601, 404],
+  [-32022, 400],
+  [-32020, 400]
+])
+
+/** The client lacks a capability that the request needs: 400 wherever it is found. */
+const missingCapabilityCode = -32021
+
+const statusOf = (message: JSONRPCMessage, early: boolean): number => {
+  if (!isJSONRPCErrorResponse(message)) return 200
+  const { code } = message.error
+  if (code === missingCapabilityCode) return 400
+  return (early ? earlyStatus.get(code) : undefined) ?? 200
+}
+
+const json = (message: unknown, status: number) =>
+  HttpServerResponse.text(encodeJson(message), { status, contentType: "application/json" })
+
+/**
+ * Requests of the stateless revisions: one SDK server serves all of them. The answer is JSON, or a stream once there is
+ * something to say before it. A client that closes the connection cancels its request.
+ */
+export const makeModernHttp = Effect.fnUntraced(function* (registries: Registries["Service"]) {
+  const channel = new ModernChannel()
+  const server = makeSdkServer({
+    registries,
+    era: "modern",
+    callerOf: ({ http }) => {
+      const caller = http?.authInfo?.extra?.["caller"]
+      if (!(caller instanceof Caller)) throw new Error("An MCP request came without its caller")
+      return caller
+    }
+  })
+  server.onerror = sdkReporter(yield* Effect.context<never>())
+  yield* Effect.acquireRelease(
+    Effect.promise(() => server.connect(channel)),
+    () => Effect.promise(() => server.close())
+  )
+
+  const request = (message: JSONRPCRequest, classification: MessageClassification, caller: Caller) =>
+    Effect.callback<HttpServerResponse.HttpServerResponse>((resume) => {
+      let frames: Queue.Queue<string, Cause.Done> | undefined
+      const stream = () => {
+        if (frames !== undefined) return frames
+        const opened = Effect.runSync(Queue.dropping<string, Cause.Done>(longestBacklog))
+        frames = opened
+        const body = Stream.fromQueue(opened).pipe(Stream.ensuring(Effect.sync(() => cancel())))
+        resume(Effect.succeed(eventStream(body)))
+        return opened
+      }
+      const push = (queue: Queue.Queue<string, Cause.Done>, text: string) => {
+        if (Queue.offerUnsafe(queue, text)) return
+        cancel()
+        Queue.endUnsafe(queue)
+      }
+      const cancel = channel.deliver(message, classification, caller, {
+        answer: (answer, early) => {
+          if (frames === undefined) return resume(Effect.succeed(json(answer, statusOf(answer, early))))
+          push(frames, frame({ event: "message", data: encodeJson(answer) }))
+          Queue.endUnsafe(frames)
+        },
+        notify: (notification) => push(stream(), frame({ event: "message", data: encodeJson(notification) }))
+      })
+      return Effect.sync(() => cancel())
+    })
+
+  return { request, tell: channel.tell.bind(channel) }
+})

@@ -1,0 +1,53 @@
+import { credentialOf } from "@devops-mcp/core/access/Credential"
+import type { Principal } from "@devops-mcp/domain/Principal"
+import { webSocketAdmission } from "@devops-mcp/resilience/Policies"
+import { Effect, type Redacted } from "effect"
+import type { HttpServerRequest } from "effect/http"
+import type { Registries } from "../edge/Registries.ts"
+import { makeGate } from "../http/Gate.ts"
+import { refuse } from "../http/Refusal.ts"
+import type { View } from "../registry/View.ts"
+
+/** The one subprotocol that is spoken here. */
+export const subprotocol = "mcp"
+
+/** The version of RFC 6455. */
+const version = "13"
+
+/** The request is for a WebSocket, and does not say so. */
+export const upgradeRequired = refuse(426, "Here is a WebSocket", {
+  headers: { upgrade: "websocket", "sec-websocket-version": version }
+})
+
+/** Who may have a WebSocket. The credential is kept to be asked again, for as long as the connection lives. */
+export interface Admitted {
+  readonly principal: Principal
+  readonly credential: Redacted.Redacted
+  readonly view: View
+}
+
+/** Checks a request for a WebSocket as `/mcp` checks its requests, in the same order, before anything is upgraded. */
+export const makeAdmission = Effect.fnUntraced(function* (registries: Registries["Service"]) {
+  const gate = yield* makeGate(registries)
+
+  const check = Effect.fn("WebSocket.admit")(function* (request: HttpServerRequest.HttpServerRequest, method: string) {
+    const { headers } = request
+    const principal = yield* gate.authenticate(request)
+    const view = yield* gate.view(request.modify({ url: "/mcp" }), principal)
+    if (method !== "GET") return yield* refuse(405, "A WebSocket begins with GET", { headers: { allow: "GET" } })
+    if (headers["upgrade"]?.toLowerCase() !== "websocket" || headers["sec-websocket-version"] !== version) {
+      return yield* upgradeRequired
+    }
+    const offered = (headers["sec-websocket-protocol"] ?? "").split(",").map((name) => name.trim())
+    if (!offered.includes(subprotocol)) return yield* refuse(400, `The subprotocol is '${subprotocol}'`)
+    const credential = yield* Effect.orDie(Effect.fromOption(credentialOf(headers)))
+    return { principal, credential, view } satisfies Admitted
+  })
+
+  return (request: HttpServerRequest.HttpServerRequest, method: string) =>
+    Effect.timeoutOrElse(check(request, method), {
+      duration: webSocketAdmission,
+      orElse: () =>
+        Effect.fail(refuse(503, "You could not be authenticated in time", { headers: { "retry-after": "1" } }))
+    })
+})

@@ -1,0 +1,126 @@
+import { Authentication } from "@devops-mcp/core/access/Authentication"
+import { maxBodyBytes } from "@devops-mcp/infrastructure/Settings"
+import { type Upgrade, Upgrades } from "@devops-mcp/infrastructure/Upgrades"
+import { httpServerRequestDuration } from "@devops-mcp/observability/Metrics"
+import { RequestId } from "@devops-mcp/observability/RequestContext"
+import { webSocketCloseTimeout } from "@devops-mcp/resilience/Policies"
+import { Clock, Duration, Effect, FiberSet, Metric } from "effect"
+import { SecureRandom } from "effect/crypto"
+import { HttpRouter, HttpServerRequest } from "effect/http"
+import { STATUS_CODES } from "node:http"
+import { WebSocketServer } from "ws"
+import { openConnection } from "../edge/Connection.ts"
+import { encodeJson } from "../edge/Json.ts"
+import { Registries } from "../edge/Registries.ts"
+import { type Refusal, refusalResponse } from "../http/Refusal.ts"
+import { type Admitted, makeAdmission, subprotocol, upgradeRequired } from "./Admission.ts"
+import { WebSocketPeer } from "./WebSocketPeer.ts"
+import { makeWebSocketPeers } from "./WebSocketPeers.ts"
+
+const path = "/mcp/ws"
+
+/** The head of the request as the gate of `/mcp` takes it; its address is known, and the host is a header. */
+const requestOf = ({ request }: Upgrade) =>
+  HttpServerRequest.fromWeb(
+    new Request(`http://localhost${path}`, {
+      headers: Object.entries(request.headers).flatMap(([name, value]): Array<[string, string]> =>
+        typeof value === "string" ? [[name, value]] : []
+      )
+    })
+  )
+
+/** The whole of an HTTP answer, after which the connection ends. */
+const answer = ({ socket }: Upgrade, { code, detail, headers, status }: Refusal, requestId: string) => {
+  const body = encodeJson({ jsonrpc: "2.0", id: null, error: { code, message: detail } })
+  const lines = Object.entries({
+    ...headers,
+    "content-type": "application/json",
+    "content-length": String(Buffer.byteLength(body)),
+    "x-request-id": requestId,
+    connection: "close"
+  }).map(([name, value]) => `${name}: ${value}`)
+  socket.once("finish", () => socket.destroy())
+  socket.end(`${[`HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ""}`, ...lines].join("\r\n")}\r\n\r\n${body}`)
+}
+
+/**
+ * `GET /mcp/ws`: MCP over a WebSocket, a custom transport (docs/websocket.md). Whoever is refused learns it in HTTP,
+ * before the upgrade.
+ */
+export const WebSocketRoutes = HttpRouter.use(
+  Effect.fnUntraced(function* (router) {
+    const authentication = yield* Authentication
+    const registries = yield* Registries
+    const upgrades = yield* Upgrades
+    const random = yield* SecureRandom.SecureRandom
+    const admit = yield* makeAdmission(registries)
+    const peers = yield* makeWebSocketPeers
+    const context = yield* Effect.context<never>()
+    const run = yield* FiberSet.makeRuntime<never>()
+
+    // Kept apart, because the types do not know `closeTimeout` yet.
+    const options = {
+      noServer: true,
+      clientTracking: false,
+      perMessageDeflate: false,
+      maxPayload: Number(yield* maxBodyBytes),
+      closeTimeout: Duration.toMillis(webSocketCloseTimeout),
+      handleProtocols: () => subprotocol
+    }
+    const protocol = new WebSocketServer(options)
+
+    const open = (peer: WebSocketPeer) => {
+      const { credential, principal, view } = peer.admitted
+      return openConnection({
+        registries,
+        context,
+        view,
+        transport: peer,
+        tenantId: principal.tenantId,
+        principal: authentication.authenticate(credential),
+        requestId: random.uuidV7()
+      })
+    }
+
+    const upgrade = ({ head, request, socket }: Upgrade, admitted: Admitted) =>
+      Effect.suspend(() => {
+        if (socket.destroyed) return Effect.void
+        const refusal = peers.reserve(admitted, socket)
+        if (refusal !== undefined) return Effect.fail(refusal)
+        protocol.handleUpgrade(request, socket, head, (webSocket) => {
+          peers.add(new WebSocketPeer(webSocket, admitted, open), socket)
+        })
+        return Effect.void
+      })
+
+    const accept = Effect.fnUntraced(function* (wanted: Upgrade) {
+      const startedAt = yield* Clock.currentTimeNanos
+      const requestId = yield* random.uuidV7()
+      const status = yield* admit(requestOf(wanted), wanted.request.method ?? "").pipe(
+        Effect.flatMap((admitted) => upgrade(wanted, admitted)),
+        Effect.as(101),
+        Effect.catch((refusal) =>
+          Effect.as(
+            Effect.sync(() => answer(wanted, refusal, requestId)),
+            refusal.status
+          )
+        ),
+        Effect.provideService(RequestId, requestId),
+        Effect.annotateLogs({ requestId })
+      )
+      const seconds = Number((yield* Clock.currentTimeNanos) - startedAt) / 1e9
+      const labels = { method: "GET", route: path, status: String(status) }
+      yield* Metric.update(Metric.withAttributes(httpServerRequestDuration, labels), seconds)
+    })
+
+    yield* upgrades.register(path, (wanted) => void run(accept(wanted)))
+
+    // Requests that do not ask for an upgrade are told what is missing.
+    yield* router.add("*", path, (request) =>
+      Effect.match(admit(request, request.method), {
+        onFailure: refusalResponse,
+        onSuccess: () => refusalResponse(upgradeRequired)
+      })
+    )
+  })
+)
