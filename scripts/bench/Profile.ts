@@ -1,4 +1,5 @@
 import { Array, Duration, Effect, FileSystem, Order, Path, Schedule, Schema } from "effect"
+import { load } from "./Load.ts"
 import { measure, type Subject, warmUp } from "./Rounds.ts"
 import { ServerFailed } from "./Server.ts"
 
@@ -96,7 +97,7 @@ export interface Part {
 /** Where a subject's server spends its time while it is asked for nothing else. */
 export interface Breakdown {
   readonly name: string
-  /** Processor time of a request in microseconds, while it is profiled. */
+  /** Processor time of a request in microseconds. */
   readonly microsPerRequest: number
   readonly groups: ReadonlyArray<Part>
   readonly functions: ReadonlyArray<Part>
@@ -143,8 +144,10 @@ export const profile = Effect.fnUntraced(function* (subject: Subject, folder: st
     yield* fs.remove(file)
   })
   yield* warmUp(subject, duration)
-  yield* toggle("started")
+  // Sampling slows everything down, more or less alike: the shares come from it, their sum does not.
   const { perCpuSecond } = yield* measure(subject, duration)
+  yield* toggle("started")
+  yield* load(subject.requests, duration)
   yield* toggle("written")
   const names = (yield* fs.readDirectory(folder)).filter((name) => name.endsWith(".cpuprofile"))
   const taken = yield* Effect.forEach(names, (name) =>

@@ -17,6 +17,7 @@ import { freshId, TestSigningKey } from "@devops-mcp/testing/Fixtures"
 import * as NodeCrypto from "@effect/platform-node/NodeCrypto"
 import { Context, DateTime, Effect, Layer, type Schema } from "effect"
 import type { RunningCall } from "../src/registry/ToolCall.ts"
+import { type View, wholeCatalogue } from "../src/registry/View.ts"
 
 export const tenantId = freshId(TenantId)
 export const otherTenant = freshId(TenantId)
@@ -206,9 +207,11 @@ export const callOf = (options: {
   readonly responses?: Readonly<Record<string, unknown>>
   readonly state?: Schema.Json
   readonly confirmationToken?: string
+  readonly view?: View
 }): RunningCall => ({
   principal: options.principal ?? principalOf("operator"),
   requestId: "request-1",
+  view: options.view ?? wholeCatalogue,
   name: "unused",
   arguments: options.arguments ?? {},
   client: {

@@ -225,3 +225,20 @@ export const openSocket = Effect.fnUntraced(function* (
       )
   }
 })
+
+/** `_meta` of a request of 2026-07-28. */
+export const envelope = {
+  "io.modelcontextprotocol/protocolVersion": "2026-07-28",
+  "io.modelcontextprotocol/clientCapabilities": {},
+  "io.modelcontextprotocol/clientInfo": { name: "test", version: "1" }
+}
+
+export const request = (id: unknown, method: string, params: object = {}) => ({
+  jsonrpc: "2.0",
+  id,
+  method,
+  params: { _meta: envelope, ...params }
+})
+export const call = (id: unknown, name: string, more: object = {}) =>
+  request(id, "tools/call", { name, arguments: { given: id }, ...more })
+export const notification = (method: string, params: object = {}) => ({ jsonrpc: "2.0", method, params })

@@ -17,7 +17,6 @@ const addressOf = async ({ DEVOPS_MCP_HOME = "./.devops-mcp", DEVOPS_MCP_URL: co
  * when there is no instance, or no key to it, and nothing was done.
  */
 export const proxyToInstance = async (signal: AbortSignal): Promise<number | undefined> => {
-  // @effect-diagnostics-next-line processEnv:off
   const { env } = process
   const apiKey = env["DEVOPS_MCP_API_KEY"]
   if (apiKey === undefined || apiKey === "") return undefined

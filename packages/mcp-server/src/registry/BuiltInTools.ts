@@ -11,9 +11,10 @@ import type { CallFailure } from "./Failures.ts"
 import { inputSchemaOf, outputSchemaOf } from "./JsonSchemas.ts"
 import { argumentsOf, type RegisteredTool } from "./RegisteredTool.ts"
 import { makeResultLimit, type ResultLimit } from "./ResultLimit.ts"
+import type { RunningCall } from "./ToolCall.ts"
 import type { RunnableTool, ToolSource } from "./ToolSource.ts"
 
-type Run<I, O> = (principal: Principal, input: I) => Effect.Effect<O, CallFailure>
+type Run<I, O> = (principal: Principal, input: I, call: RunningCall) => Effect.Effect<O, CallFailure>
 
 /** A tool of a definition: arguments are decoded, results encoded, and both have the schemas that are listed. */
 export const bind =
@@ -26,14 +27,15 @@ export const bind =
     const decode = Schema.decodeUnknownEffect(input, { onExcessProperty: "error", errors: "all" })
     const encode = Schema.encodeEffect(output)
     const inputSchema = inputSchemaOf(input)
-    const traits = { changes: !annotations.readOnlyHint, arguments: argumentsOf(inputSchema) }
+    const outputSchema = outputSchemaOf(output)
+    const traits = { changes: !annotations.readOnlyHint, arguments: argumentsOf(inputSchema), output: outputSchema }
     const tool: RegisteredTool = {
       definition: {
         name,
         title,
         description,
         inputSchema,
-        outputSchema: outputSchemaOf(output),
+        outputSchema,
         annotations: { title, ...annotations }
       },
       toolset,
@@ -43,10 +45,10 @@ export const bind =
     }
     return {
       tool,
-      run: ({ arguments: raw, principal }) =>
-        within(principal, traits, raw, (input) =>
+      run: (call) =>
+        within(call.principal, traits, call.arguments, (input) =>
           decode(input).pipe(
-            Effect.flatMap((arguments_) => use(principal, arguments_)),
+            Effect.flatMap((arguments_) => use(call.principal, arguments_, call)),
             Effect.flatMap((result) => Effect.orDie(encode(result)))
           )
         ).pipe(Effect.timeout(toolCallTimeout))

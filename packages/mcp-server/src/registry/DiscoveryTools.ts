@@ -85,7 +85,7 @@ const shown = ({ definition, toolset }: RegisteredTool) => ({
 })
 
 /**
- * Tools to find tools among thousands. They know what the caller may use and nothing else; for one who may only read,
+ * Tools to find tools among thousands. They know what the caller may use through its address; for one who may only read,
  * `tools_call` changes nothing either and says so.
  */
 export const makeDiscoveryTools = Effect.fnUntraced(function* (
@@ -111,21 +111,23 @@ export const makeDiscoveryTools = Effect.fnUntraced(function* (
 
   const search = tool(
     McpTools.toolsSearch,
-    Effect.fnUntraced(function* (principal, { limit = defaultLimit, query, readOnly = false }) {
+    Effect.fnUntraced(function* (principal, { limit = defaultLimit, query, readOnly = false }, { view }) {
       const all = yield* visibleTools(principal)
       const others = all.filter(({ toolset }) => toolset !== McpTools.toolsSearch.toolset)
       const index = yield* indexFor(principal, others)
-      const hits = index.search(query, limit, ({ definition }) => !readOnly || definition.annotations.readOnlyHint)
+      const onlyReading = readOnly || view.readOnly
+      const hits = index.search(query, limit, ({ definition }) => !onlyReading || definition.annotations.readOnlyHint)
       return { items: hits.map(({ score, tool }) => ({ ...shown(tool), score })) }
     })
   )
 
-  const describe = tool(McpTools.toolsDescribe, (principal, { names }) =>
+  const describe = tool(McpTools.toolsDescribe, (principal, { names }, { view }) =>
     Effect.map(visibleTools(principal), (all) => {
       const wanted = new Set(names)
-      const known = new Map(
-        all.filter(({ definition }) => wanted.has(definition.name)).map((tool) => [tool.definition.name, tool])
+      const reachable = all.filter(
+        ({ definition }) => wanted.has(definition.name) && (!view.readOnly || definition.annotations.readOnlyHint)
       )
+      const known = new Map(reachable.map((tool) => [tool.definition.name, tool]))
       const items = [...wanted].flatMap((name) => {
         const found = known.get(name)
         if (found === undefined) return []

@@ -34,7 +34,7 @@ export interface ToolCall {
 }
 
 /** What a tool's own code gets: permission is checked, and `state` is what it gave with its last questions. */
-export interface RunningCall extends Omit<ToolCall, "view"> {
+export interface RunningCall extends ToolCall {
   readonly state: Schema.Json | undefined
   /** What an earlier refusal of a destructive action gave, when `tools_call` brought it back. */
   readonly confirmationToken: string | undefined

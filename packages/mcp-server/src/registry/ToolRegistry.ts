@@ -33,10 +33,7 @@ const auditOutcomeOf = (exit: Exit.Exit<ToolOutcome, unknown>): AuditOutcome => 
 const measure = (tool: string, outcome: AuditOutcome, durationMs: number) =>
   Effect.andThen(
     Effect.annotateCurrentSpan({ tool, outcome }),
-    Metric.update(
-      Metric.withAttributes(mcpRequestDuration, { method: "tools/call", tool, outcome }),
-      durationMs / 1000
-    )
+    Metric.update(Metric.withAttributes(mcpRequestDuration, { method: "tools/call", tool, outcome }), durationMs / 1000)
   )
 
 /** What `tools_call` stands for, or the call itself. */
@@ -61,10 +58,7 @@ export class ToolRegistry extends Context.Service<
   ToolRegistry,
   {
     /** Our own tools first, then the configured tools' actions by name. */
-    readonly list: (
-      principal: Principal,
-      view: View
-    ) => Effect.Effect<ReadonlyArray<RegisteredTool>, ProtocolFailure>
+    readonly list: (principal: Principal, view: View) => Effect.Effect<ReadonlyArray<RegisteredTool>, ProtocolFailure>
     /** What a call by this name would run, permitted or not; `tools_call` is what it is about. */
     readonly find: (
       principal: Principal,
@@ -192,10 +186,7 @@ export class ToolRegistry extends Context.Service<
         find: (principal, view, name, arguments_) =>
           Effect.gen(function* () {
             const aim = yield* aimOf({ principal, view, name, arguments: arguments_ })
-            return Option.map(
-              Option.fromUndefinedOr(yield* lookUp(principal, aim.name, aim.view)),
-              ({ tool }) => tool
-            )
+            return Option.map(Option.fromUndefinedOr(yield* lookUp(principal, aim.name, aim.view)), ({ tool }) => tool)
           }).pipe(
             Effect.catchTag("@devops-mcp/core/ports/StoreError", storeFailure),
             // What is wrong with the arguments of `tools_call` is for its own answer to say.
