@@ -2,6 +2,7 @@ import { Effect, Schema } from "effect"
 import type { McpPeer } from "./McpClients.ts"
 
 const Id = Schema.Struct({ id: Schema.String })
+const Found = Schema.Struct({ items: Schema.Array(Schema.Struct({ name: Schema.String })) })
 const Events = Schema.Struct({ items: Schema.Array(Id) })
 
 /**
@@ -36,6 +37,11 @@ export const callEveryTool = Effect.fnUntraced(function* (peer: McpPeer) {
   yield* call("document_add", { title: "Runbook", text: "Restart the worker." }, reply)
   const events = yield* call("events_list", { limit: 1 }, Events)
   yield* call("event_get", { eventId: events.items[0]?.id }, reply)
+
+  const found = yield* call("tools_search", { query: "who changed a line of a file", limit: 3 }, Found)
+  const [tool] = found.items
+  yield* call("tools_describe", { names: [tool?.name] }, reply)
+  yield* call("tools_call", { name: "git_tags", arguments: {} }, reply)
 
   yield* call("git_repositories", {}, reply)
   yield* call("git_log", { limit: 2 }, reply)

@@ -17,6 +17,8 @@ const errorsOf = (schema: Schema.JsonObject, value: unknown) => {
   return result.valid ? undefined : result.errorMessage
 }
 
+const encodePretty = Schema.encodeSync(Schema.fromJsonString(Schema.Unknown, { space: 2 }))
+
 /** Every `$ref` of a schema points into the schema itself. */
 const danglingRefs = (schema: Schema.JsonObject) => {
   const definitions = Object.keys(Schema.decodeUnknownSync(Schema.JsonObject)(schema.$defs ?? {}))
@@ -66,6 +68,16 @@ export const toolAdapterSuite = <E>(
             expect(action.title, action.name).toMatch(/\S/)
             expect(action.description.length, action.name).toBeGreaterThan(20)
             expect(["read", "write", "destructive"], action.name).toContain(action.risk)
+          }
+        })
+      )
+
+      it.effect("presents its actions as recorded, a file each", () =>
+        Effect.gen(function* () {
+          const { adapter, kind } = yield* setup
+          for (const { run: _, ...action } of adapter.actions) {
+            const file = `__snapshots__/${kind}/${action.name}.json`
+            yield* Effect.promise(() => expect(`${encodePretty(action)}\n`).toMatchFileSnapshot(file))
           }
         })
       )
