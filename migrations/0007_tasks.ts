@@ -23,16 +23,24 @@ export default Effect.gen(function* () {
       error jsonb,
       created_at timestamptz not null,
       updated_at timestamptz not null,
+      seen_at timestamptz,
       expires_at timestamptz not null,
       check ((status = 'input_required') = (input_requests is not null))
     )`
   yield* sql`create index tasks_newest on tasks (tenant_id, owner, id desc)`
   yield* sql`create index tasks_expiry on tasks (expires_at)`
+  yield* sql`create index tasks_running on tasks (seen_at) where status = 'working'`
   yield* isolate("tasks")
 
-  // The sweep removes what has expired, whoever's it is, and sees nothing else.
+  // The sweep removes what has expired and fails what its run has left, whoever's it is, and sees nothing else.
   const system = sql(systemRole)
   yield* sql`create policy system_select on tasks for select to ${system} using (expires_at <= now())`
   yield* sql`create policy system_delete on tasks for delete to ${system} using (expires_at <= now())`
-  yield* sql`grant select (id, expires_at), delete on tasks to ${system}`
+  const silent = sql.literal("seen_at <= now() - interval '10 minutes'")
+  yield* sql`create policy system_select_silent on tasks for select to ${system} using (${silent})`
+  yield* sql`
+    create policy system_fail on tasks for update to ${system}
+    using (status = 'working' and ${silent}) with check (status = 'failed')`
+  yield* sql`grant select (id, tenant_id, status, seen_at, expires_at), delete on tasks to ${system}`
+  yield* sql`grant update (status, error, updated_at) on tasks to ${system}`
 })

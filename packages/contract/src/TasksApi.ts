@@ -20,7 +20,7 @@ export class TasksApi extends HttpApiGroup.make("tasks")
     ),
     HttpApiEndpoint.post("cancel", "/:id/cancel", { params, success: Task, error: CommonProblems }).annotate(
       Requires,
-      "tools:execute"
+      "tools:read"
     )
   )
   .middleware(Authorization)

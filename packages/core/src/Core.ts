@@ -21,6 +21,10 @@ export const CoreLive = Layer.mergeAll(
   Audit.layer,
   Ingest.layer,
   Results.layer,
-  Tasks.layer.pipe(Layer.provideMerge(Tools.layer), Layer.provideMerge(Confirmations.layer)),
+  Tasks.layer.pipe(
+    Layer.provide(Audit.layer),
+    Layer.provideMerge(Tools.layer),
+    Layer.provideMerge(Confirmations.layer)
+  ),
   Webhooks.layer
 ).pipe(Layer.provideMerge(Changes.layer))

@@ -1,5 +1,6 @@
 import * as BusMemory from "@devops-mcp/cache/BusMemory"
 import { Job } from "@devops-mcp/contract/Jobs"
+import { Audit } from "@devops-mcp/core/audit/Audit"
 import { type Change, Changes } from "@devops-mcp/core/changes/Changes"
 import { JobQueue } from "@devops-mcp/core/ports/JobQueue"
 import { StoreError } from "@devops-mcp/core/ports/StoreError"
@@ -13,7 +14,7 @@ import type { TaskProgress } from "@devops-mcp/domain/Task"
 import { freshId } from "@devops-mcp/testing/Fixtures"
 import * as NodeCrypto from "@effect/platform-node/NodeCrypto"
 import { assert, describe, it } from "@effect/vitest"
-import { Context, Deferred, Effect, Fiber, Layer, References } from "effect"
+import { Context, DateTime, Deferred, Effect, Fiber, Layer, References } from "effect"
 import { TestClock } from "effect/testing"
 
 const job = Job.cases.RunTask.make({ tenantId: freshId(TenantId), taskId: freshId(TaskId) })
@@ -22,12 +23,15 @@ const metadata = { id: "j", attempt: 1, lastAttempt: false }
 /** Runs a task on a store in memory that tells what it was asked to keep. */
 const running = Effect.fnUntraced(function* (
   run: TaskRunner["run"],
-  options: { readonly isRunning?: Effect.Effect<boolean, StoreError>; readonly kind?: string } = {}
+  options: {
+    readonly isRunning?: Effect.Effect<boolean, StoreError>
+    readonly touch?: Effect.Effect<void, StoreError>
+    readonly kind?: string
+  } = {}
 ) {
-  const kept: { readonly progress: Array<typeof TaskProgress.Type>; readonly ends: Array<RunEnd> } = {
-    progress: [],
-    ends: []
-  }
+  const progress: Array<typeof TaskProgress.Type> = []
+  const ends: Array<RunEnd> = []
+  const beats: Array<number> = []
   const Repository = Layer.mock(TaskRepository, {
     take: (tenantId, id) =>
       Effect.succeedSome({
@@ -39,12 +43,17 @@ const running = Effect.fnUntraced(function* (
         run: 1
       }),
     isRunning: () => options.isRunning ?? Effect.succeed(true),
-    setProgress: (_tenant, _id, _run, progress) => Effect.sync(() => void kept.progress.push(progress)),
+    setProgress: (_tenant, _id, _run, latest) => Effect.sync(() => void progress.push(latest)),
     end: (_tenant, _id, _run, end) =>
       Effect.sync(() => {
-        kept.ends.push(end)
+        ends.push(end)
         return true
-      })
+      }),
+    touch: (_tenant, _id, run, now) =>
+      Effect.andThen(
+        options.touch ?? Effect.void,
+        Effect.sync(() => void beats.push(run, DateTime.toEpochMillis(now) / 1000))
+      )
   })
   const services = yield* Layer.build(
     Tasks.layer.pipe(
@@ -54,6 +63,7 @@ const running = Effect.fnUntraced(function* (
         Layer.mock(JobQueue, {}),
         Layer.mock(Transactions, {}),
         Layer.mock(Tools, { kinds: [] }),
+        Layer.mock(Audit, {}),
         Layer.succeed(MoreTaskRunners, [{ kind: "probe", run }]),
         Layer.succeed(References.MinimumLogLevel, "None")
       ]),
@@ -63,7 +73,7 @@ const running = Effect.fnUntraced(function* (
   const changes: Array<Change> = []
   yield* Context.get(services, Changes).listen((change) => changes.push(change))
   const fiber = yield* Effect.forkChild(Context.get(services, Tasks).run(job, metadata), { startImmediately: true })
-  return { ...kept, changes, fiber }
+  return { progress, ends, beats, changes, fiber }
 })
 
 describe("a run of a task", () => {
@@ -107,6 +117,44 @@ describe("a run of a task", () => {
       assert.isAtLeast(progress.length, 4)
       assert.isAtMost(progress.length, 5)
       assert.deepStrictEqual(progress.at(-1), { progress: 100, total: 100 })
+    })
+  )
+
+  it.effect("announces its progress about once a second, the newest always, and never for nothing", () =>
+    Effect.gen(function* () {
+      const { changes, fiber, progress } = yield* running((task) =>
+        Effect.gen(function* () {
+          yield* Effect.forEach(
+            Array.from({ length: 50 }, (_, index) => index + 1),
+            (n) => Effect.andThen(task.progress({ progress: n, total: 50 }), Effect.sleep("100 millis"))
+          )
+          return yield* Effect.never
+        })
+      )
+      yield* TestClock.adjust("5 seconds")
+      assert.isAtLeast(changes.length, 5)
+      assert.isAtMost(changes.length, 6)
+      yield* TestClock.adjust("2 seconds")
+      const announced = changes.length
+      assert.deepStrictEqual(progress.at(-1), { progress: 50, total: 50 })
+      yield* TestClock.adjust("1 minute")
+      assert.strictEqual(changes.length, announced)
+      assert.deepStrictEqual(changes.at(-1), { _tag: "TaskChanged", tenantId: job.tenantId, taskId: job.taskId })
+      yield* Fiber.interrupt(fiber)
+    })
+  )
+
+  it.effect("says every minute that it is alive, sooner after a time without a database, and no more at its end", () =>
+    Effect.gen(function* () {
+      const down = new StoreError({ operation: "touch", retryable: true, cause: new Error("down") })
+      let touches = 0
+      const { beats, fiber } = yield* running(() => Effect.as(Effect.sleep("150 seconds"), { isError: false }), {
+        touch: Effect.suspend(() => (++touches === 2 ? Effect.fail(down) : Effect.void))
+      })
+      yield* TestClock.adjust("150 seconds")
+      yield* Fiber.join(fiber)
+      yield* TestClock.adjust("10 minutes")
+      assert.deepStrictEqual(beats, [1, 60, 1, 122])
     })
   )
 

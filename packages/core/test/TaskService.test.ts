@@ -1,14 +1,16 @@
 import * as BusMemory from "@devops-mcp/cache/BusMemory"
 import { type Job } from "@devops-mcp/contract/Jobs"
-import { Changes } from "@devops-mcp/core/changes/Changes"
+import { type Act, Audit } from "@devops-mcp/core/audit/Audit"
+import { type Change, Changes } from "@devops-mcp/core/changes/Changes"
 import { scopesOf } from "@devops-mcp/core/Policy"
 import { type JobMetadata, JobQueue, QueueError } from "@devops-mcp/core/ports/JobQueue"
+import { StoreError } from "@devops-mcp/core/ports/StoreError"
 import { MoreTaskRunners, TaskFailed, type TaskRunner } from "@devops-mcp/core/tasks/TaskRunner"
 import { Tasks, unfinishedTasks } from "@devops-mcp/core/tasks/Tasks"
 import { toolActionKind } from "@devops-mcp/core/tasks/ToolActionRunner"
 import { Tools } from "@devops-mcp/core/tools/Tools"
 import { RepositoriesLive } from "@devops-mcp/database/Database"
-import { NotFound } from "@devops-mcp/domain/Errors"
+import { Forbidden, NotFound } from "@devops-mcp/domain/Errors"
 import type { Principal } from "@devops-mcp/domain/Principal"
 import type { TaskStatus } from "@devops-mcp/domain/Task"
 import { PostgresJobQueue } from "@devops-mcp/queue/PostgresJobQueue"
@@ -38,8 +40,17 @@ const ToolsFake = Layer.mock(Tools, {
           isError: tool === "broken",
           durationMs: 1
         })
-      : Effect.fail(new NotFound({ resource: "action", id: action }))
+      : action === "drop"
+        ? Effect.fail(new Forbidden({ requiredScope: "tools:destroy" }))
+        : action === "hide"
+          ? Effect.fail(new StoreError({ operation: "get", retryable: true, cause: new Error("down") }))
+          : Effect.fail(new NotFound({ resource: "action", id: action }))
 })
+
+/** What was put on record, of all tests. */
+const acts: Array<Act> = []
+
+const AuditFake = Layer.succeed(Audit, { record: (act) => Effect.sync(() => void acts.push(act)) })
 
 const Jobs = PostgresJobQueue({
   exclusive: true,
@@ -53,6 +64,7 @@ const Base = Layer.mergeAll(
   RepositoriesLive,
   Jobs,
   ToolsFake,
+  AuditFake,
   Layer.succeed(MoreTaskRunners, [probe]),
   Layer.succeed(References.MinimumLogLevel, "None")
 ).pipe(Layer.provideMerge(Layer.merge(TestDatabase, NodeCrypto.layer)))
@@ -373,6 +385,55 @@ layer(TestLayer, { excludeTestServices: true, timeout: "60 seconds" })("Tasks", 
         status: "failed",
         error: { code: "not_found", detail: "No action with the id or name 'dance'" }
       })
+    })
+  )
+
+  it.effect("puts each run of an action that comes to its end on record", () =>
+    Effect.gen(function* () {
+      const [tasks, principal] = [yield* Tasks, yield* caller]
+      const run = Effect.fnUntraced(function* (tool: string, action: string) {
+        const { id } = yield* tasks.start(principal, { kind: toolActionKind, input: { tool, action, arguments: {} } })
+        const [job, metadata] = yield* takenJob
+        yield* Effect.exit(tasks.run(job, metadata))
+        yield* Effect.exit(tasks.run(job, metadata))
+        return acts
+          .filter(({ requestId }) => requestId === id)
+          .map(({ durationMs: _, principal: { actor }, requestId: __, ...act }) => ({ actor, ...act }))
+      })
+      const row = (action: string, outcome: string) => [{ actor: "ada", action, outcome }]
+      assert.deepStrictEqual(yield* run("git", "look"), row("mcp.git_look", "ok"))
+      assert.deepStrictEqual(yield* run("broken", "look"), row("mcp.broken_look", "failed"))
+      assert.deepStrictEqual(yield* run("git", "dance"), row("mcp.git_dance", "failed"))
+      assert.deepStrictEqual(yield* run("git", "drop"), row("mcp.git_drop", "denied"))
+      assert.deepStrictEqual(yield* run("git", "hide"), [])
+    })
+  )
+
+  it.effect("is given up when its worker is gone, tells its listeners so, and is not run again", () =>
+    Effect.gen(function* () {
+      const [tasks, changes, principal, sql] = [yield* Tasks, yield* Changes, yield* caller, yield* SqlClient.SqlClient]
+      const waiting = yield* start(principal, () => done({}))
+      yield* takenJob
+      const { begun, interrupted, run } = yield* endless
+      const id = yield* start(principal, run)
+      const [job, metadata] = yield* takenJob
+      const running = yield* Effect.forkChild(tasks.run(job, metadata))
+      yield* Deferred.await(begun)
+      yield* tasks.sweep
+      assert.strictEqual((yield* tasks.get(principal, id)).status, "working")
+      yield* sql`update tasks set seen_at = now() - interval '11 minutes' where id = ${id}`
+      yield* sql`update tasks set updated_at = now() - interval '1 day' where id = ${waiting}`
+      const heard: Array<Change> = []
+      yield* changes.listen((change) => heard.push(change))
+      yield* tasks.sweep
+      yield* Deferred.await(interrupted)
+      yield* Fiber.join(running)
+      const { error, status } = yield* tasks.get(principal, id)
+      assert.deepStrictEqual([status, error?.code], ["failed", "worker_lost"])
+      assert.deepStrictEqual(heard, [{ _tag: "TaskChanged", tenantId: principal.tenantId, taskId: id }])
+      yield* tasks.run(job, metadata)
+      assert.strictEqual((yield* tasks.get(principal, id)).status, "failed")
+      assert.strictEqual((yield* tasks.get(principal, waiting)).status, "working")
     })
   )
 

@@ -195,6 +195,7 @@ const attempts = Effect.gen(function* () {
       "tasks.take": (t, { task }) => Effect.map(tasks.take(t, task.id, now), Option.toArray),
       "tasks.end": (t, { task }) =>
         Effect.map(tasks.end(t, task.id, 0, { status: "completed", result: {} }, now), (ended) => (ended ? [1] : [])),
+      "tasks.touch": (t, { task }) => Effect.as(tasks.touch(t, task.id, 0, now), []),
       "tasks.setProgress": (t, { task }) => Effect.as(tasks.setProgress(t, task.id, 0, { progress: 1 }, now), []),
       "audit.list": (t) => audit.list(t, 200),
       "index.nearest": (t) => index.nearest(t, "m", [1], {}, 200),

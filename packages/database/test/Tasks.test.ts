@@ -191,6 +191,46 @@ layer(TestLayer, { excludeTestServices: true, timeout: "60 seconds" })("TaskRepo
     })
   )
 
+  it.effect("fails what its run has left without a word, of all tenants, and nothing else", () =>
+    Effect.gen(function* () {
+      const { id, principal, repository, tenantId } = yield* running
+      const failure = { code: "worker_lost", detail: "gone" }
+      const silentAt = (since: DateTime.Utc) =>
+        Effect.map(repository.failSilent(since, failure, later), (failed) =>
+          failed.filter((task) => task.tenantId === tenantId || task.tenantId === other.tenantId)
+        )
+      const other = yield* running
+      const waiting = newTask()
+      yield* repository.create(principal, waiting, input, 100)
+      yield* other.repository.touch(other.tenantId, other.id, 2, later)
+      yield* other.repository.touch(other.tenantId, other.id, 1, later)
+      assert.deepStrictEqual(yield* silentAt(DateTime.subtract(now, { milliseconds: 1 })), [])
+      assert.deepStrictEqual(yield* silentAt(now), [{ id, tenantId }])
+      assert.deepStrictEqual(yield* silentAt(now), [])
+      assert.deepInclude(yield* repository.get(principal, id, now), {
+        status: "failed",
+        error: failure,
+        updatedAt: later
+      })
+      assert.isFalse(yield* repository.end(tenantId, id, 1, { status: "completed", result: {} }, later))
+
+      // What waits for its owner, or for a worker after the answers, has no run that could be silent.
+      yield* repository.end(other.tenantId, other.id, 1, { status: "input_required", inputRequests: ask }, later)
+      assert.deepStrictEqual(yield* silentAt(later), [])
+      yield* repository.answer(other.principal, other.id, { first: 1, second: 2 }, later)
+      assert.deepStrictEqual(yield* silentAt(later), [])
+      yield* repository.take(other.tenantId, other.id, later)
+      assert.deepStrictEqual(yield* silentAt(later), [{ id: other.id, tenantId: other.tenantId }])
+      assert.strictEqual((yield* repository.get(principal, waiting.id, now)).status, "working")
+
+      // The database's own clock has the last word here too.
+      const live = newTask()
+      yield* repository.create(principal, live, input, 100)
+      yield* repository.take(tenantId, live.id, DateTime.nowUnsafe())
+      assert.deepStrictEqual(yield* silentAt(DateTime.makeUnsafe("2300-01-01T00:00:00Z")), [])
+    })
+  )
+
   it.effect("knows no expired task, and sweeps those of all tenants", () =>
     Effect.gen(function* () {
       const { id, principal, repository, tenantId } = yield* running

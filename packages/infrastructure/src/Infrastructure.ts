@@ -14,6 +14,7 @@ import * as NodeServices from "@effect/platform-node/NodeServices"
 import { Effect, Layer, Option } from "effect"
 import * as JwtAccessTokens from "./JwtAccessTokens.ts"
 import { queueDriver, SettingsLive } from "./Settings.ts"
+import { PooledRandomLive } from "./PooledRandom.ts"
 import { SigningKeyLive } from "./SigningKey.ts"
 
 export interface InfrastructureOptions extends DatabaseOptions {
@@ -58,6 +59,6 @@ export const InfrastructureLive = ({ gitRoots, ...database }: InfrastructureOpti
       )
     ),
     Layer.provideMerge(DatabaseLive(database)),
-    Layer.provideMerge(Layer.mergeAll(Health.layer, NodeCrypto.layer, NodeServices.layer)),
+    Layer.provideMerge(Layer.mergeAll(Health.layer, NodeServices.layer, NodeCrypto.layer, PooledRandomLive)),
     Layer.provideMerge(SettingsLive)
   )

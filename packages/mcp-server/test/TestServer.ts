@@ -2,8 +2,10 @@ import * as BusMemory from "@devops-mcp/cache/BusMemory"
 import { TenantRepository } from "@devops-mcp/core/ports/TenantRepository"
 import { RepositoriesLive } from "@devops-mcp/database/Database"
 import { TestDatabase } from "@devops-mcp/testing/TestDatabase"
+import { serve } from "@devops-mcp/infrastructure/HttpServer"
 import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
 import { ConfigProvider, Context, DateTime, Effect, Layer } from "effect"
+import { SecureRandom } from "effect/crypto"
 import { FetchHttpClient, HttpRouter, HttpServer } from "effect/http"
 import { createServer } from "node:http"
 import { McpHttp } from "../src/http/McpHttp.ts"
@@ -38,6 +40,14 @@ const SessionsLive = Layer.effectDiscard(
   })
 ).pipe(Layer.provideMerge(RepositoriesLive), Layer.provide(TestDatabase))
 
+const Environment = ConfigProvider.layer(
+  ConfigProvider.fromUnknown({
+    PORT: "0",
+    CORS_ORIGINS: "https://console.example.com, https://other.example.com",
+    MAX_BODY_BYTES: String(bodyLimit)
+  })
+)
+
 /** The real routes on a real socket; sessions are in a database, everything else answers from memory. */
 export const TestServer = Layer.merge(
   HttpRouter.serve(McpHttp, { disableLogger: true, disableListenLog: true }),
@@ -48,12 +58,13 @@ export const TestServer = Layer.merge(
   Layer.provideMerge(RegistriesFake),
   Layer.provide([SessionsLive, BusMemory.layer]),
   Layer.provideMerge(FetchHttpClient.layer),
-  Layer.provide(
-    ConfigProvider.layer(
-      ConfigProvider.fromUnknown({
-        CORS_ORIGINS: "https://console.example.com, https://other.example.com",
-        MAX_BODY_BYTES: String(bodyLimit)
-      })
-    )
-  )
+  Layer.provide(Environment)
+)
+
+/** The same behind what production puts around its routes: limits of connections, and answers where no route is. */
+export const EdgeServer = Address.layer.pipe(
+  Layer.provideMerge(serve(McpHttp)),
+  Layer.provideMerge(RegistriesFake),
+  Layer.provide([SessionsLive, BusMemory.layer, SecureRandom.layerWebCrypto]),
+  Layer.provide(Environment)
 )

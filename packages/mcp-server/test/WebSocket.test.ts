@@ -1,4 +1,6 @@
 import { Changes } from "@devops-mcp/core/changes/Changes"
+import { TaskId } from "@devops-mcp/domain/Ids"
+import { freshId } from "@devops-mcp/testing/Fixtures"
 import { connectWebSocket, mcpClients } from "@devops-mcp/testing/McpClients"
 import { assert, describe, layer } from "@effect/vitest"
 import { Effect, Fiber, Queue } from "effect"
@@ -153,6 +155,76 @@ layer(SocketServer)("MCP over WebSockets", (it) => {
         yield* send(call(2, "echo"))
         assert.containSubset(yield* next, { id: 2 })
         assert.strictEqual(yield* Queue.size(frames), 0)
+      })
+    )
+
+    it.effect("news of the caller's tasks, to a subscription for them alone too", () =>
+      Effect.gen(function* () {
+        const { tasks } = yield* Signals
+        const { announce } = yield* Changes
+        const { frames, next, send } = yield* openSocket()
+        const [own, unasked, foreign] = [freshId(TaskId), freshId(TaskId), freshId(TaskId)]
+        const changed = (taskId: TaskId, tenant = tenantId) =>
+          announce({ _tag: "TaskChanged", tenantId: tenant, taskId })
+        for (const id of [own, unasked]) tasks.set(id, { taskId: id, status: "working" })
+
+        yield* send(request("t", "subscriptions/listen", { notifications: { taskIds: [own, foreign, "größe"] } }))
+        assert.deepStrictEqual((yield* next)["params"], {
+          notifications: { taskIds: [own] },
+          _meta: { "io.modelcontextprotocol/subscriptionId": "t" }
+        })
+        yield* send(
+          request("both", "subscriptions/listen", { notifications: { toolsListChanged: true, taskIds: [own] } })
+        )
+        assert.containSubset(yield* next, {
+          method: "notifications/subscriptions/acknowledged",
+          params: { notifications: { toolsListChanged: true, taskIds: [own] } }
+        })
+        tasks.set(own, { taskId: own, status: "completed" })
+        yield* changed(own, otherTenantId)
+        yield* changed(unasked)
+        yield* changed(foreign)
+        yield* changed(own)
+        for (const id of ["t", "both"]) {
+          assert.deepStrictEqual(yield* next, {
+            jsonrpc: "2.0",
+            method: "notifications/tasks",
+            params: {
+              taskId: own,
+              status: "completed",
+              _meta: { "io.modelcontextprotocol/subscriptionId": id }
+            }
+          })
+        }
+        yield* send(notification("notifications/cancelled", { requestId: "t" }))
+        yield* send(call(1, "echo"))
+        yield* next
+        yield* changed(own)
+        assert.containSubset(yield* next, {
+          params: { taskId: own, _meta: { "io.modelcontextprotocol/subscriptionId": "both" } }
+        })
+        yield* send(call(2, "echo"))
+        assert.containSubset(yield* next, { id: 2 })
+        assert.strictEqual(yield* Queue.size(frames), 0)
+      })
+    )
+
+    it.effect("no subscription for what are no task ids, too many, or an id that is in use", () =>
+      Effect.gen(function* () {
+        const { next, send } = yield* openSocket()
+        const listen = (id: unknown, taskIds: unknown) =>
+          send(request(id, "subscriptions/listen", { notifications: { taskIds } }))
+        for (const taskIds of ["x", [1], Array.from({ length: 1001 }, () => "x")]) {
+          yield* listen("t", taskIds)
+          assert.containSubset(yield* next, { id: "t", error: { code: -32602 } })
+        }
+        const { tasks } = yield* Signals
+        const own = freshId(TaskId)
+        tasks.set(own, { taskId: own })
+        yield* listen("t", [own])
+        assert.containSubset(yield* next, { method: "notifications/subscriptions/acknowledged" })
+        yield* listen("t", [own])
+        assert.containSubset(yield* next, { id: "t", error: { code: -32600 } })
       })
     )
 

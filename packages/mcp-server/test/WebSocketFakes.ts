@@ -42,6 +42,8 @@ export class Signals extends Context.Service<
   Signals,
   {
     readonly revoked: Set<string>
+    /** States of the caller's tasks. */
+    readonly tasks: Map<string, Schema.JsonObject>
     readonly hanging: Queue.Queue<void>
     readonly interrupted: Queue.Queue<void>
   }
@@ -51,6 +53,7 @@ export class Signals extends Context.Service<
     Effect.gen(function* () {
       return {
         revoked: new Set<string>(),
+        tasks: new Map<string, Schema.JsonObject>(),
         hanging: yield* Queue.unbounded<void>(),
         interrupted: yield* Queue.unbounded<void>()
       }
@@ -145,6 +148,19 @@ const ToolRegistryFake = Layer.effect(
   )
 )
 
+const TaskRegistryFake = Layer.effect(
+  TaskRegistry,
+  Effect.map(Signals, ({ tasks }) => ({
+    created: () => ({}),
+    get: (_, taskId) =>
+      Effect.fromOption(Option.fromUndefinedOr(tasks.get(taskId))).pipe(
+        Effect.mapError(() => invalidParams(`There is no task '${taskId}'`))
+      ),
+    update: () => Effect.succeed({}),
+    cancel: () => Effect.succeed({})
+  }))
+)
+
 /** Everything but the transports, answered from memory. */
 export const RegistriesFake = Layer.effect(
   Registries,
@@ -160,7 +176,7 @@ export const RegistriesFake = Layer.effect(
     ToolRegistryFake,
     Layer.mock(ResourceRegistry, { canRead: () => Effect.void }),
     Layer.mock(PromptRegistry, {}),
-    Layer.mock(TaskRegistry, { created: () => ({}) })
+    TaskRegistryFake
   ]),
   Layer.provideMerge(ChangesFake),
   Layer.provideMerge(

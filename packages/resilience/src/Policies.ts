@@ -31,6 +31,9 @@ export const jobRetry = Schedule.min([Schedule.exponential("1 second"), Schedule
 /** How long a program may take to finish what it is doing when it is asked to stop. */
 export const drainTimeout = Duration.seconds(8)
 
+/** How long audit rows are collected after the last batch was written, so that a batch has many. */
+export const auditLinger = Duration.millis(50)
+
 /** Audit rows are kept trying for some ten seconds: a database restart must not lose them. */
 export const auditRetry = Schedule.exponential("100 millis").pipe(
   Schedule.jittered,
@@ -109,7 +112,23 @@ export const taskWatching = Duration.seconds(2)
 /** Between two published states of a task's progress; the newest wins. */
 export const taskProgressInterval = Duration.millis(300)
 
-/** How often tasks whose time is over are removed. */
+/** Between two announcements that a task has got on; the newest state is what listeners then read. */
+export const taskNewsInterval = Duration.seconds(1)
+
+/** How often a run of a task says that it is alive; when the database does not answer, it tries to until it does. */
+export const taskHeartbeat = Duration.minutes(1)
+export const taskHeartbeatRetry = Schedule.spaced("2 seconds")
+
+/**
+ * After which silence of its run a task is given up. The queue gives a dead worker's job to another one within half a
+ * minute, so what is still silent had used up its attempts. The database's policy on the tasks says the same.
+ */
+export const taskSilence = Duration.minutes(10)
+
+/** How long a client waits to learn which of its tasks it may follow; what is not known by then is not followed. */
+export const taskListening = Duration.seconds(5)
+
+/** How often tasks whose time is over are removed, and those whose run died given up. */
 export const taskSweeping = Schedule.spaced("5 minutes")
 
 /** How long an action that is known to take long may take when it is run as a task. */

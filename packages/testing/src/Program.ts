@@ -20,13 +20,17 @@ export class ProgramEnded extends Schema.TaggedError<ProgramEnded>()("@devops-mc
 
 /**
  * Runs `devops-mcp` as its users do: another process, on an environment that holds only what is given. It is killed
- * with the scope. Waiting is on its output and its end, never on time.
+ * with the scope. Waiting is on its output and its end, never on time. Another `file` is a test's variant of a program.
  */
-export const runProgram = Effect.fnUntraced(function* (args: ReadonlyArray<string>, env: Record<string, string>) {
+export const runProgram = Effect.fnUntraced(function* (
+  args: ReadonlyArray<string>,
+  env: Record<string, string>,
+  file = `${root}/packages/cli/bin/devops-mcp.js`
+) {
   const ended = yield* Deferred.make<number | NodeJS.Signals>()
   const child = yield* Effect.acquireRelease(
     Effect.sync(() =>
-      spawn(process.execPath, [`${root}/packages/cli/bin/devops-mcp.js`, ...args], {
+      spawn(process.execPath, [file, ...args], {
         cwd: env["PWD"] ?? root,
         env: { PATH: process.env["PATH"] ?? "", ...env }
       })

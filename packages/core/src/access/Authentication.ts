@@ -105,7 +105,7 @@ export class Authentication extends Context.Service<
         return principalOfToken(claims)
       })
 
-      const authenticate = Effect.fn("Authentication.authenticate")(function* (credential: Redacted.Redacted) {
+      const authenticate = Effect.fnUntraced(function* (credential: Redacted.Redacted) {
         const isKey = Redacted.value(credential).startsWith(apiKeyPrefix)
         return yield* isKey ? byKey(credential) : byToken(credential)
       })

@@ -1,7 +1,7 @@
 import { type AuditEntry, type AuditOutcome } from "@devops-mcp/domain/Audit"
 import { AuditId } from "@devops-mcp/domain/Ids"
 import type { Principal } from "@devops-mcp/domain/Principal"
-import { auditRetry } from "@devops-mcp/resilience/Policies"
+import { auditLinger, auditRetry } from "@devops-mcp/resilience/Policies"
 import { Array, Context, DateTime, Effect, Layer, Queue } from "effect"
 import { makeNewId } from "../NewId.ts"
 import { AuditRepository } from "../ports/AuditRepository.ts"
@@ -55,16 +55,21 @@ export class Audit extends Context.Service<
           Effect.forEach(Array.chunksOf(rest, longestBatch), write, { discard: true })
         )
       )
+      // Taken and written without interruption in between, so that a shutdown cannot lose a batch.
+      const writeNext = Effect.uninterruptibleMask((restore) =>
+        Effect.flatMap(restore(Queue.takeBetween(queue, 1, longestBatch)), write)
+      )
       yield* Effect.forkScoped(
         Effect.forever(
-          // Taken and written without interruption in between, so that a shutdown cannot lose a batch.
-          Effect.uninterruptibleMask((restore) =>
-            Effect.flatMap(restore(Queue.takeBetween(queue, 1, longestBatch)), write)
+          Effect.flatMap(writeNext, () =>
+            // A busy program fills whole batches meanwhile; one that fell behind does not wait.
+            Effect.flatMap(Queue.size(queue), (size) => (size < longestBatch ? Effect.sleep(auditLinger) : Effect.void))
           )
         )
       )
 
-      const record = Effect.fn("Audit.record")(function* ({ principal, ...act }: Act) {
+      // Untraced: it is a part of every request, and only puts a row into a queue.
+      const record = Effect.fnUntraced(function* ({ principal, ...act }: Act) {
         const entry: AuditEntry = {
           ...act,
           id: yield* newId(AuditId),

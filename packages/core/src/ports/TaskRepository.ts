@@ -75,6 +75,8 @@ export class TaskRepository extends Context.Service<
       progress: typeof TaskProgress.Type,
       now: DateTime.Utc
     ) => Effect.Effect<void, StoreError>
+    /** The run says that it is alive, if the task is still its own. */
+    readonly touch: (tenantId: TenantId, id: TaskId, run: number, now: DateTime.Utc) => Effect.Effect<void, StoreError>
     /** False, and nothing is stored, when the task is no longer this run's. */
     readonly end: (
       tenantId: TenantId,
@@ -83,6 +85,15 @@ export class TaskRepository extends Context.Service<
       end: RunEnd,
       now: DateTime.Utc
     ) => Effect.Effect<boolean, StoreError>
+    /**
+     * Fails tasks of all tenants that a run has taken and then said nothing of since `silentSince`; answers which. What
+     * waits to be taken is not concerned, however long it waits.
+     */
+    readonly failSilent: (
+      silentSince: DateTime.Utc,
+      error: typeof TaskError.Type,
+      now: DateTime.Utc
+    ) => Effect.Effect<ReadonlyArray<{ readonly tenantId: TenantId; readonly id: TaskId }>, StoreError>
     /** Removes expired tasks of all tenants; answers how many. */
     readonly sweep: (now: DateTime.Utc) => Effect.Effect<number, StoreError>
   }

@@ -1,6 +1,12 @@
 import type { Job } from "@devops-mcp/contract/Jobs"
 import type { TaskProgress } from "@devops-mcp/domain/Task"
-import { taskProgressInterval, taskWatching } from "@devops-mcp/resilience/Policies"
+import {
+  taskHeartbeat,
+  taskHeartbeatRetry,
+  taskNewsInterval,
+  taskProgressInterval,
+  taskWatching
+} from "@devops-mcp/resilience/Policies"
 import { Cause, DateTime, Effect, Exit, Option, Queue, Ref, Schema, type Scope } from "effect"
 import { Changes } from "../changes/Changes.ts"
 import type { JobMetadata } from "../ports/JobQueue.ts"
@@ -68,13 +74,33 @@ export const makeTaskRun = Effect.fnUntraced(function* (runners: ReadonlyMap<str
       Effect.as(Option.none<Ended>())
     )
 
-  const publish = ({ id, principal, run }: TakenTask, progress: Queue.Dequeue<typeof TaskProgress.Type>) =>
+  const publish = (
+    { id, principal, run }: TakenTask,
+    progress: Queue.Dequeue<typeof TaskProgress.Type>,
+    news: Queue.Enqueue<void>
+  ) =>
     Queue.take(progress).pipe(
       Effect.flatMap((latest) =>
         Effect.flatMap(DateTime.now, (now) => repository.setProgress(principal.tenantId, id, run, latest, now))
       ),
+      Effect.andThen(Queue.offer(news, undefined)),
       Effect.catch((error) => Effect.logDebug(error.message, error)),
       Effect.andThen(Effect.sleep(taskProgressInterval)),
+      Effect.forever
+    )
+
+  const tell = ({ id, principal }: TakenTask, news: Queue.Dequeue<void>) =>
+    Queue.take(news).pipe(
+      Effect.andThen(changes.announce({ _tag: "TaskChanged", tenantId: principal.tenantId, taskId: id })),
+      Effect.andThen(Effect.sleep(taskNewsInterval)),
+      Effect.forever
+    )
+
+  const beat = ({ id, principal, run }: TakenTask) =>
+    Effect.flatMap(DateTime.now, (now) => repository.touch(principal.tenantId, id, run, now)).pipe(
+      Effect.tapError((error) => Effect.logDebug(error.message, error)),
+      Effect.retry(taskHeartbeatRetry),
+      Effect.delay(taskHeartbeat),
       Effect.forever
     )
 
@@ -87,7 +113,10 @@ export const makeTaskRun = Effect.fnUntraced(function* (runners: ReadonlyMap<str
     if (runner === undefined) return { end: failed("unknown_kind", `Nothing here does tasks of kind '${taken.kind}'`) }
     const asked = yield* Ref.make<Schema.JsonObject>({})
     const progress = yield* Queue.sliding<typeof TaskProgress.Type>(1)
-    yield* Effect.forkScoped(publish(taken, progress))
+    const news = yield* Queue.sliding<void>(1)
+    yield* Effect.forkScoped(publish(taken, progress, news))
+    yield* Effect.forkScoped(tell(taken, news))
+    yield* Effect.forkScoped(beat(taken))
     const task: RunningTask = {
       id: taken.id,
       principal: taken.principal,

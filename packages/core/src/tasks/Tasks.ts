@@ -4,7 +4,7 @@ import { TaskId } from "@devops-mcp/domain/Ids"
 import type { Page, PageRequest } from "@devops-mcp/domain/Page"
 import type { Principal } from "@devops-mcp/domain/Principal"
 import type { Task } from "@devops-mcp/domain/Task"
-import { taskLifetime } from "@devops-mcp/resilience/Policies"
+import { taskLifetime, taskSilence } from "@devops-mcp/resilience/Policies"
 import { Context, DateTime, type Duration, Effect, Layer, Option, Schema } from "effect"
 import { Changes } from "../changes/Changes.ts"
 import { makeNewId } from "../NewId.ts"
@@ -22,6 +22,12 @@ export const unfinishedTasks = 100
 
 /** Characters of a task's input and of one delivery of answers. */
 const longestInput = 1_000_000
+
+/** Not started again: nobody knows what of it was done. */
+const workerLost = {
+  code: "worker_lost",
+  detail: "The program that did the work ended in the middle of it. Part of it may have been done; start it anew."
+}
 
 const encodeJson = Schema.encodeSync(Schema.fromJsonString(Schema.Json))
 
@@ -61,7 +67,7 @@ export class Tasks extends Context.Service<
     readonly cancel: (principal: Principal, id: TaskId) => Effect.Effect<Task, NotFound | StoreError>
     /** For the worker; what is final, removed or waits for answers needs no work. */
     readonly run: (job: typeof Job.cases.RunTask.Type, metadata: JobMetadata) => Effect.Effect<void, StoreError>
-    /** Removes expired tasks of all tenants, for the worker to do now and then. */
+    /** Removes expired tasks of all tenants and fails those whose worker died, for the worker to do now and then. */
     readonly sweep: Effect.Effect<void, StoreError>
   }
 >()("@devops-mcp/core/tasks/Tasks") {
@@ -145,6 +151,17 @@ export class Tasks extends Context.Service<
       const sweep = Effect.gen(function* () {
         const removed = yield* repository.sweep(yield* DateTime.now)
         if (removed > 0) yield* Effect.logInfo("Expired tasks were removed", { removed })
+        const now = yield* DateTime.now
+        const lost = yield* repository.failSilent(DateTime.subtractDuration(now, taskSilence), workerLost, now)
+        yield* Effect.forEach(
+          lost,
+          ({ id, tenantId }) =>
+            Effect.andThen(
+              Effect.logWarning("A task was given up: the worker that ran it is gone", { taskId: id }),
+              changes.announce({ _tag: "TaskChanged", tenantId, taskId: id })
+            ),
+          { discard: true }
+        )
       }).pipe(Effect.withSpan("Tasks.sweep"))
 
       return Tasks.of({ start, get, list, update, cancel, run, sweep })

@@ -1,5 +1,7 @@
+import type { AuditOutcome } from "@devops-mcp/domain/Audit"
 import { longActionTimeout } from "@devops-mcp/resilience/Policies"
-import { Effect, Schema } from "effect"
+import { Clock, Effect, Schema } from "effect"
+import { Audit } from "../audit/Audit.ts"
 import { Tools } from "../tools/Tools.ts"
 import { TaskFailed, type TaskRunner } from "./TaskRunner.ts"
 
@@ -22,21 +24,38 @@ const codes: Readonly<Record<string, string>> = {
 }
 
 /**
- * Runs an action of a tool as whoever started the task. A store that does not answer is a defect here, so the queue
- * tries the task again; what the tool itself refuses is a result.
+ * Runs an action of a tool as whoever started the task, and puts every run that comes to its end on record, with the
+ * task's id in place of a request's. A store that does not answer is a defect here, so the queue tries the task again;
+ * what the tool itself refuses is a result.
  */
-export const makeToolActionRunner = Effect.map(Tools, (tools): TaskRunner => ({
-  kind: toolActionKind,
-  run: Effect.fn("ToolActionRunner.run")(function* ({ input, principal }) {
-    const asked = yield* Effect.orDie(decodeInput(input))
-    const { isError, result } = yield* tools
-      .execute(principal, asked.tool, asked.action, asked.arguments, undefined, longActionTimeout)
-      .pipe(
-        Effect.catchTag(["@devops-mcp/core/ports/StoreError", "@devops-mcp/core/ports/Cache/CacheError"], Effect.die),
-        Effect.mapError(
-          ({ _tag, message }) => new TaskFailed({ code: codes[_tag] ?? "invalid_arguments", detail: message })
+export const makeToolActionRunner = Effect.gen(function* () {
+  const tools = yield* Tools
+  const audit = yield* Audit
+
+  const runner: TaskRunner = {
+    kind: toolActionKind,
+    run: Effect.fn("ToolActionRunner.run")(function* ({ id, input, principal }) {
+      const asked = yield* Effect.orDie(decodeInput(input))
+      const startedAt = yield* Clock.currentTimeMillis
+
+      const record = Effect.fnUntraced(function* (outcome: AuditOutcome) {
+        const durationMs = (yield* Clock.currentTimeMillis) - startedAt
+        const action = `mcp.${asked.tool}_${asked.action}`
+        yield* audit.record({ principal, action, outcome, requestId: id, durationMs })
+      })
+
+      const { isError, result } = yield* tools
+        .execute(principal, asked.tool, asked.action, asked.arguments, undefined, longActionTimeout)
+        .pipe(
+          Effect.catchTag(["@devops-mcp/core/ports/StoreError", "@devops-mcp/core/ports/Cache/CacheError"], Effect.die),
+          Effect.mapError(
+            ({ _tag, message }) => new TaskFailed({ code: codes[_tag] ?? "invalid_arguments", detail: message })
+          ),
+          Effect.tapError(({ code }) => record(code === "forbidden" ? "denied" : "failed"))
         )
-      )
-    return { structured: result, isError }
-  })
-}))
+      yield* record(isError ? "failed" : "ok")
+      return { structured: result, isError }
+    })
+  }
+  return runner
+})

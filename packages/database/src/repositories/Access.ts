@@ -7,10 +7,10 @@ import { AuditEntry } from "@devops-mcp/domain/Audit"
 import { NotFound } from "@devops-mcp/domain/Errors"
 import { TenantId } from "@devops-mcp/domain/Ids"
 import { Tenant } from "@devops-mcp/domain/Tenant"
-import { Array, DateTime, Effect, Layer, Option, Schema } from "effect"
+import { DateTime, Effect, Layer, Option, Schema } from "effect"
 import { SqlClient } from "effect/sql"
 import { cursorsOf, uuidKey } from "../Cursors.ts"
-import { decodeRows, storable, toRow } from "../Rows.ts"
+import { decodeRows, storable, toJsonb, toRow } from "../Rows.ts"
 import { Tenancy } from "../Tenancy.ts"
 import { makeTable } from "./Tables.ts"
 
@@ -116,6 +116,8 @@ export const TenantRepositoryLive = Layer.effect(
   })
 )
 
+const encodeAuditRows = Schema.encodeEffect(Schema.Array(Schema.Struct({ ...AuditEntry.fields, tenantId: TenantId })))
+
 export const AuditRepositoryLive = Layer.effect(
   AuditRepository,
   Effect.gen(function* () {
@@ -126,17 +128,25 @@ export const AuditRepositoryLive = Layer.effect(
       schema: AuditEntry,
       key: "id"
     })
-    const entryRow = toRow(AuditEntry)
 
     return AuditRepository.of({
       append: (entries) =>
         tenancy.system(
           "audit_log.append",
           Effect.gen(function* () {
-            const rows = yield* Effect.forEach(entries, ({ entry, tenantId }) =>
-              Effect.map(entryRow(entry), (row): Record<string, unknown> => ({ target: null, ...row, tenantId }))
-            )
-            if (Array.isArrayNonEmpty(rows)) yield* sql`insert into audit_log ${sql.insert(rows)}`
+            if (entries.length === 0) return
+            // One parameter for all rows: a parameter each costs more than the rest of the insert.
+            const rows = entries.map(({ entry, tenantId }) => ({ ...entry, tenantId }))
+            const encoded = toJsonb(yield* Effect.orDie(encodeAuditRows(rows)))
+            yield* sql`
+              insert into audit_log (
+                id, tenant_id, actor, action, target, outcome, request_id, duration_ms, occurred_at
+              )
+              select id, "tenantId", actor, action, target, outcome, "requestId", "durationMs", "occurredAt"
+              from jsonb_to_recordset(${encoded}) as r (
+                id uuid, "tenantId" uuid, actor text, action text, target text, outcome text, "requestId" text,
+                "durationMs" double precision, "occurredAt" timestamptz
+              )`
           })
         ),
       list: (tenantId, limit) =>

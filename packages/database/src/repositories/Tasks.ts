@@ -1,5 +1,5 @@
 import { TaskRepository } from "@devops-mcp/core/ports/TaskRepository"
-import type { TaskId, TenantId } from "@devops-mcp/domain/Ids"
+import { TaskId, TenantId } from "@devops-mcp/domain/Ids"
 import { Principal } from "@devops-mcp/domain/Principal"
 import { Task } from "@devops-mcp/domain/Task"
 import { DateTime, Effect, Layer, Option, Schema } from "effect"
@@ -24,6 +24,8 @@ const AskedRow = Schema.Struct({
   run: Schema.Int
 })
 
+const SilentRow = Schema.Struct({ id: TaskId, tenantId: TenantId })
+
 const ownerOf = ({ actor, credential }: Principal) => storable(`${credential}:${actor}`)
 
 /** The entries of an object whose key another one has, or has not. */
@@ -44,6 +46,7 @@ export const TaskRepositoryLive = Layer.effect(
     const principalRow = toRow(Schema.Struct({ principal: Principal }))
     const decodeTaken = decodeRows(TakenRow)
     const decodeAsked = decodeRows(AskedRow)
+    const decodeSilent = decodeRows(SilentRow)
 
     const unfinished = sql`status in ('working', 'input_required')`
     const at = (now: DateTime.Utc) => DateTime.toDateUtc(now)
@@ -107,6 +110,7 @@ export const TaskRepositoryLive = Layer.effect(
                 status = ${isLast ? "working" : "input_required"},
                 input_requests = ${isLast ? null : toJsonb(open)},
                 answers = ${toJsonb({ ...asked.answers, ...given })},
+                seen_at = null,
                 updated_at = ${at(now)}
               where id = ${id}`
             return isLast ? Option.some(asked.run + 1) : Option.none()
@@ -129,7 +133,7 @@ export const TaskRepositoryLive = Layer.effect(
           "take",
           Effect.gen(function* () {
             const rows = yield* sql`
-              update tasks set run = run + 1
+              update tasks set run = run + 1, seen_at = ${at(now)}
               where id = ${id} and status = 'working' and ${live(now)} returning *`
             return Option.fromUndefinedOr((yield* decodeTaken(rows))[0])
           })
@@ -143,6 +147,8 @@ export const TaskRepositoryLive = Layer.effect(
           Effect.asVoid(sql`
             update tasks set progress = ${toJsonb(progress)}, updated_at = ${at(now)} where ${running(id, number)}`)
         ),
+      touch: (tenantId, id, number, now) =>
+        run(tenantId, "touch", Effect.asVoid(sql`update tasks set seen_at = ${at(now)} where ${running(id, number)}`)),
       end: (tenantId, id, number, end, now) => {
         const { status, ...content } = end
         const columns = Object.fromEntries(Object.entries(content).map(([name, value]) => [name, toJsonb(value)]))
@@ -154,6 +160,16 @@ export const TaskRepositoryLive = Layer.effect(
             where ${running(id, number)} returning id`
         )
       },
+      failSilent: (silentSince, error, now) =>
+        tenancy.system(
+          "tasks.failSilent",
+          Effect.flatMap(
+            sql`
+              update tasks set status = 'failed', error = ${toJsonb(error)}, updated_at = ${at(now)}
+              where status = 'working' and seen_at <= ${at(silentSince)} returning id, tenant_id`,
+            decodeSilent
+          )
+        ),
       sweep: (now) =>
         tenancy.system(
           "tasks.sweep",

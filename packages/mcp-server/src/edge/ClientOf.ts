@@ -30,9 +30,7 @@ export const clientOf = (server: Server, context: ServerContext): ClientPort => 
     progress: (progress) =>
       progressToken === undefined
         ? Effect.void
-        : send(() =>
-            mcpReq.notify({ method: "notifications/progress", params: { ...progress, progressToken } })
-          ),
+        : send(() => mcpReq.notify({ method: "notifications/progress", params: { ...progress, progressToken } })),
     log: (level, data, logger) => send(() => mcpReq.log(level, data, logger)),
     responses: mcpReq.inputResponses ?? {},
     sealedState: typeof sealedState === "string" ? sealedState : undefined

@@ -8,6 +8,7 @@ import { BoundedTransport } from "./BoundedTransport.ts"
 import { Caller, type Subscriptions } from "./Caller.ts"
 import type { Registries } from "./Registries.ts"
 import { makeSdkServer, sdkReporter } from "./SdkServer.ts"
+import { TaskSubscriptions } from "./TaskSubscriptions.ts"
 
 /** `subscriptions/listen` streams of one connection. */
 const maxListenStreams = 16
@@ -48,7 +49,9 @@ interface Instance {
   ready: boolean
 }
 
-const notify = ({ isModern, server }: Instance, change: Change, uris: ReadonlySet<string>): Promise<void> => {
+type ListedChange = Exclude<Change, { readonly _tag: "TaskChanged" }>
+
+const notify = ({ isModern, server }: Instance, change: ListedChange, uris: ReadonlySet<string>): Promise<void> => {
   switch (change._tag) {
     case "ToolsChanged":
       return server.sendToolListChanged()
@@ -58,8 +61,6 @@ const notify = ({ isModern, server }: Instance, change: Change, uris: ReadonlySe
       return server.sendPromptListChanged()
     case "ResourceUpdated":
       return isModern || uris.has(change.uri) ? server.sendResourceUpdated({ uri: change.uri }) : Promise.resolve()
-    case "TaskChanged":
-      return Promise.resolve()
   }
 }
 
@@ -68,7 +69,8 @@ export const openConnection = (options: ConnectionOptions): Connection => {
   const { context, principal, registries, requestId, tenantId, view } = options
   const uris = new Set<string>()
   const caller = new Caller({ principal, requestId, context, view, subscriptions: makeSubscriptions(uris) })
-  const transport = new BoundedTransport(options.transport)
+  const bounded = new BoundedTransport(options.transport)
+  const transport = new TaskSubscriptions({ transport: bounded, tasks: registries.tasks, principal, context })
   const onerror = sdkReporter(context)
   let instance: Instance | undefined
 
@@ -86,10 +88,11 @@ export const openConnection = (options: ConnectionOptions): Connection => {
   return {
     hear: (change) => {
       if (instance === undefined || !instance.ready || change.tenantId !== tenantId) return
+      if (change._tag === "TaskChanged") return transport.hear(change.taskId)
       // Who does not take it is being disconnected.
       notify(instance, change, uris).catch(onerror)
     },
-    drain: () => transport.drain(() => void handle.close()),
+    drain: () => bounded.drain(() => void handle.close()),
     close: () => handle.close()
   }
 }

@@ -1,7 +1,7 @@
 import { deepestNesting, isNestedDeeper } from "@devops-mcp/core/JsonNesting"
 import { requestBodyTimeout } from "@devops-mcp/resilience/Policies"
 import { isJsonContentType, type RequestId } from "@modelcontextprotocol/server"
-import { ByteSize, Effect, Schema } from "effect"
+import { ByteSize, Effect, Fiber, Schema } from "effect"
 import { HttpIncomingMessage, type HttpServerRequest } from "effect/http"
 import { parseJson } from "../edge/Json.ts"
 import type { RawArguments } from "../registry/RegisteredTool.ts"
@@ -9,9 +9,10 @@ import { refuse } from "./Refusal.ts"
 
 const isObject = Schema.is(Schema.Record(Schema.String, Schema.Unknown))
 
+/** Reading goes on until the request is over: to interrupt it cuts the connection, and no answer would arrive. */
 const readText = (request: HttpServerRequest.HttpServerRequest, limit: ByteSize.ByteSize) =>
-  request.text.pipe(
-    Effect.provideService(HttpIncomingMessage.MaxBodySize, limit),
+  Effect.forkScoped(Effect.provideService(request.text, HttpIncomingMessage.MaxBodySize, limit)).pipe(
+    Effect.flatMap(Fiber.join),
     Effect.mapError(({ reason }) =>
       reason._tag === "RequestParseError" && reason.reason === "BodyTooLarge"
         ? refuse(413, `The body is larger than ${ByteSize.format(limit)}`)

@@ -1,6 +1,7 @@
 import type { Change } from "@devops-mcp/core/changes/Changes"
 import type { Principal } from "@devops-mcp/domain/Principal"
 import {
+  INVALID_PARAMS,
   type JSONRPCRequest,
   type RequestId,
   SERVER_INFO_META_KEY,
@@ -10,6 +11,14 @@ import { type Cause, Effect, Queue, Schema, Stream } from "effect"
 import { HttpServerResponse } from "effect/http"
 import { encodeJson } from "../edge/Json.ts"
 import type { Registries } from "../edge/Registries.ts"
+import {
+  acknowledged,
+  Followed,
+  notAFilter,
+  ownTasks,
+  subscriptionNotification,
+  taskNotification
+} from "../edge/Subscriptions.ts"
 import { serverInformation } from "../edge/SdkServer.ts"
 import { eventStream, frame } from "./Sse.ts"
 
@@ -19,18 +28,13 @@ const mostListeners = 10_000
 /** News that wait for a client that reads slowly; one more and its stream ends, and it lists anew. */
 const longestBacklog = 100
 
-/** Resources and tasks that one stream follows at most. */
-const mostFollowed = 1000
-
-const Uris = Schema.Array(Schema.String.check(Schema.isMaxLength(2000))).check(Schema.isMaxLength(mostFollowed))
-
 const Filter = Schema.Struct({
   toolsListChanged: Schema.optionalKey(Schema.Boolean),
   promptsListChanged: Schema.optionalKey(Schema.Boolean),
   resourcesListChanged: Schema.optionalKey(Schema.Boolean),
-  resourceSubscriptions: Schema.optionalKey(Uris),
+  resourceSubscriptions: Schema.optionalKey(Followed),
   /** Of the Tasks extension. */
-  taskIds: Schema.optionalKey(Uris)
+  taskIds: Schema.optionalKey(Followed)
 })
 type Filter = typeof Filter.Type
 
@@ -76,9 +80,7 @@ export const makeListen = Effect.fnUntraced(function* (
     const readable = yield* Effect.filter(resourceSubscriptions, (uri) =>
       Effect.match(resources.canRead(principal, uri), { onFailure: () => false, onSuccess: () => true })
     )
-    const own = yield* Effect.filter(taskIds, (id) =>
-      Effect.match(tasks.get(principal, id), { onFailure: () => false, onSuccess: () => true })
-    )
+    const own = yield* ownTasks(tasks, principal, taskIds)
     return {
       ...Object.fromEntries(Object.entries(lists).filter(([, wanted]) => wanted)),
       ...(readable.length === 0 ? {} : { resourceSubscriptions: readable }),
@@ -87,31 +89,26 @@ export const makeListen = Effect.fnUntraced(function* (
   })
 
   const follow = (principal: Principal, filter: Filter, id: RequestId) => {
-    const tag = (params: Schema.JsonObject = {}) => ({ ...params, _meta: { [SUBSCRIPTION_ID_META_KEY]: id } })
-    const say = (method: string, params?: Schema.JsonObject) =>
-      frame({ event: "message", data: encodeJson({ jsonrpc: "2.0", method, params: tag(params) }) })
-    const farewell = frame({
-      event: "message",
-      data: encodeJson({
-        jsonrpc: "2.0",
-        id,
-        result: {
-          resultType: "complete",
-          _meta: { [SUBSCRIPTION_ID_META_KEY]: id, [SERVER_INFO_META_KEY]: serverInformation }
-        }
-      })
+    const write = (message: unknown) => frame({ event: "message", data: encodeJson(message) })
+    const farewell = write({
+      jsonrpc: "2.0",
+      id,
+      result: {
+        resultType: "complete",
+        _meta: { [SUBSCRIPTION_ID_META_KEY]: id, [SERVER_INFO_META_KEY]: serverInformation }
+      }
     })
-    const acknowledgement = say("notifications/subscriptions/acknowledged", { notifications: filter })
+    const acknowledgement = write(subscriptionNotification(id, acknowledged, { notifications: filter }))
     if (Object.keys(filter).length === 0) return Stream.make(acknowledgement, farewell)
 
     const tell = Effect.fnUntraced(function* (change: Change) {
       if (change._tag !== "TaskChanged") {
         const found = newsOf(filter, change)
-        return found === undefined ? [] : [say(found.method, found.params)]
+        return found === undefined ? [] : [write(subscriptionNotification(id, found.method, found.params))]
       }
       if (filter.taskIds?.includes(change.taskId) !== true) return []
       return yield* tasks.get(principal, change.taskId).pipe(
-        Effect.map((task) => [say("notifications/tasks", task)]),
+        Effect.map((task) => [write(taskNotification(id, task))]),
         Effect.orElseSucceed(() => [])
       )
     })
@@ -148,11 +145,7 @@ export const makeListen = Effect.fnUntraced(function* (
         )
         return eventStream(Stream.unwrap(Effect.as(counted, follow(principal, filter, message.id))))
       }),
-      Effect.catchTag("SchemaError", () =>
-        Effect.succeed(
-          errorOf(message.id, -32602, "Invalid params: `notifications` must be a subscription filter")
-        )
-      )
+      Effect.catchTag("SchemaError", () => Effect.succeed(errorOf(message.id, INVALID_PARAMS, notAFilter)))
     )
   })
 })

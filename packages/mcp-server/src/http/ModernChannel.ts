@@ -1,6 +1,4 @@
 import {
-  isJSONRPCErrorResponse,
-  isJSONRPCResultResponse,
   type JSONRPCMessage,
   type JSONRPCNotification,
   type JSONRPCRequest,
@@ -71,7 +69,8 @@ export class ModernChannel implements Transport {
   }
 
   send(message: JSONRPCMessage, options?: TransportSendOptions): Promise<void> {
-    const isAnswer = isJSONRPCResultResponse(message) || isJSONRPCErrorResponse(message)
+    // The SDK's own guards would hold the whole message against a schema once more.
+    const isAnswer = "result" in message || "error" in message
     const id = Number(isAnswer ? message.id : options?.relatedRequestId)
     const running = this.#running.get(id)
     // Otherwise its client is gone, or it is news for nobody in particular: those go through `Listen`.

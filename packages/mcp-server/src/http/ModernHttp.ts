@@ -1,5 +1,4 @@
 import {
-  isJSONRPCErrorResponse,
   type JSONRPCMessage,
   type JSONRPCRequest,
   type MessageClassification
@@ -29,7 +28,7 @@ const earlyStatus: ReadonlyMap<number, number> = new Map([
 const missingCapabilityCode = -32021
 
 const statusOf = (message: JSONRPCMessage, early: boolean): number => {
-  if (!isJSONRPCErrorResponse(message)) return 200
+  if (!("error" in message)) return 200
   const { code } = message.error
   if (code === missingCapabilityCode) return 400
   return (early ? earlyStatus.get(code) : undefined) ?? 200

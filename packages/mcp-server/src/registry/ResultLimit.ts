@@ -2,6 +2,7 @@ import { TokenCounter } from "@devops-mcp/core/ports/TokenCounter"
 import { Results } from "@devops-mcp/core/results/Results"
 import type { Principal } from "@devops-mcp/domain/Principal"
 import { Effect, Option, Schema } from "effect"
+import { encodeJson } from "../edge/Json.ts"
 import {
   type ContentBlock,
   errorOutcome,
@@ -22,8 +23,6 @@ const surelyOver = 400_000
 
 /** How often a page is asked for anew, each time with a smaller limit. */
 const smallerPages = 4
-
-const encodeJson = Schema.encodeSync(Schema.fromJsonString(Schema.Unknown))
 
 /** What the limit needs to know about a tool. */
 export interface ResultTraits {

@@ -36,6 +36,23 @@ const measure = (tool: string, outcome: AuditOutcome, durationMs: number) =>
     Metric.update(Metric.withAttributes(mcpRequestDuration, { method: "tools/call", tool, outcome }), durationMs / 1000)
   )
 
+/** Lists of what callers may use that are kept, each of one tenant and one set of scopes. */
+const keptLists = 200
+
+type Maps = ReadonlyArray<ReadonlyMap<string, RunnableTool>>
+
+/** Sources give the same map until their tools change. */
+const isSame = (some: Maps, others: Maps) => some.every((map, index) => map === others[index])
+
+/** The first source that has a name wins. */
+const merged = (maps: Maps): ReadonlyArray<RegisteredTool> => {
+  const found = new Map<string, RegisteredTool>()
+  for (const map of maps) {
+    for (const [name, { tool }] of map) if (!found.has(name)) found.set(name, tool)
+  }
+  return [...found.values()]
+}
+
 /** What `tools_call` stands for, or the call itself. */
 interface Aim {
   readonly name: string
@@ -77,9 +94,19 @@ export class ToolRegistry extends Context.Service<
     Effect.gen(function* () {
       const audit = yield* Audit
       const requestState = yield* makeRequestState
+      const lists = new Map<string, { readonly maps: Maps; readonly tools: ReadonlyArray<RegisteredTool> }>()
 
       const permitted = (principal: Principal) =>
-        Effect.map(all(principal), (tools) => tools.filter(({ scope }) => allows(principal, scope)))
+        Effect.map(maps(principal), (found) => {
+          const key = [principal.tenantId, ...principal.scopes].join(" ")
+          const known = lists.get(key)
+          if (known !== undefined && isSame(known.maps, found)) return known.tools
+          const tools = merged(found).filter(({ scope }) => allows(principal, scope))
+          // The oldest makes room: a list is quickly made again.
+          if (lists.size >= keptLists) for (const [oldest] of lists.entries().take(1)) lists.delete(oldest)
+          lists.set(key, { maps: found, tools })
+          return tools
+        })
       const sources = [
         yield* makeBuiltInTools,
         yield* makeDiscoveryTools(permitted),
@@ -88,14 +115,6 @@ export class ToolRegistry extends Context.Service<
       ]
 
       const maps = (principal: Principal) => Effect.forEach(sources, (source) => source.tools(principal))
-
-      const all = Effect.fnUntraced(function* (principal: Principal) {
-        const found = new Map<string, RegisteredTool>()
-        for (const source of yield* maps(principal)) {
-          for (const [name, { tool }] of source) if (!found.has(name)) found.set(name, tool)
-        }
-        return [...found.values()]
-      })
 
       const lookUp = Effect.fnUntraced(function* (principal: Principal, name: string, view: View) {
         if (name.length > maxNameLength) return undefined
@@ -196,7 +215,8 @@ export class ToolRegistry extends Context.Service<
                 : Effect.succeedNone
             )
           ),
-        toolsets: (principal) => Effect.map(all(principal), (tools) => new Set(tools.map(({ toolset }) => toolset))),
+        toolsets: (principal) =>
+          Effect.map(maps(principal), (found) => new Set(merged(found).map(({ toolset }) => toolset))),
         call
       })
     })

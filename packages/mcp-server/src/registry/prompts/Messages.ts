@@ -1,12 +1,11 @@
 import { TokenCounter } from "@devops-mcp/core/ports/TokenCounter"
 import type { Event } from "@devops-mcp/domain/Event"
-import { Effect, Schema } from "effect"
+import { Effect } from "effect"
+import { encodeJson } from "../../edge/Json.ts"
 import type { PromptMessage, PromptOutcome } from "../Prompts.ts"
 import type { ContentBlock } from "../RegisteredTool.ts"
 import { eventEntry, eventText, eventUri } from "../resources/EventResources.ts"
 import { resultTokenLimit } from "../ResultLimit.ts"
-
-const encodeJson = Schema.encodeSync(Schema.fromJsonString(Schema.Unknown))
 
 /** Events that are embedded at most; those after them are links. */
 const mostEmbedded = 40

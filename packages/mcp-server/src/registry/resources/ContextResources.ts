@@ -3,10 +3,11 @@ import { ContextRepository } from "@devops-mcp/core/ports/ContextRepository"
 import { AgentContext, type ContextItem, ContextWindow } from "@devops-mcp/domain/AgentContext"
 import { ContextId, type TenantId } from "@devops-mcp/domain/Ids"
 import { Effect, Option, Schema } from "effect"
+import { encodeJson } from "../../edge/Json.ts"
 import { outputSchemaOf } from "../JsonSchemas.ts"
 import { makeFit, resultTokenLimit } from "../ResultLimit.ts"
 import type { ResourceSource } from "../Resources.ts"
-import { completionPage, encodeJson, matchingIds, orNone, urisOf } from "./Uris.ts"
+import { completionPage, matchingIds, orNone, urisOf } from "./Uris.ts"
 
 /** A context with what of it fits; `window.omitted` counts the rest. */
 const Shown = Schema.Struct({ context: AgentContext, window: ContextWindow })

@@ -2,8 +2,9 @@ import { DocumentRepository } from "@devops-mcp/core/ports/DocumentRepository"
 import { Document } from "@devops-mcp/domain/Document"
 import { DocumentId, type TenantId } from "@devops-mcp/domain/Ids"
 import { Effect, Option, Schema, Struct } from "effect"
+import { encodeJson } from "../../edge/Json.ts"
 import type { ResourceSource } from "../Resources.ts"
-import { completionPage, encodeJson, matchingIds, orNone, urisOf } from "./Uris.ts"
+import { completionPage, matchingIds, orNone, urisOf } from "./Uris.ts"
 
 const uris = urisOf("document", DocumentId)
 

@@ -2,8 +2,9 @@ import { EventRepository } from "@devops-mcp/core/ports/EventRepository"
 import { Event } from "@devops-mcp/domain/Event"
 import { EventId } from "@devops-mcp/domain/Ids"
 import { DateTime, Effect, Option, Schema } from "effect"
+import { encodeJson } from "../../edge/Json.ts"
 import type { ResourceEntry, ResourceSource } from "../Resources.ts"
-import { completionPage, encodeJson, matchingIds, orNone, urisOf } from "./Uris.ts"
+import { completionPage, matchingIds, orNone, urisOf } from "./Uris.ts"
 
 const uris = urisOf("event", EventId)
 const mimeType = "application/json"

@@ -3,8 +3,6 @@ import type { Page } from "@devops-mcp/domain/Page"
 import { Effect, Option, Schema } from "effect"
 import { completable, mostCompletions } from "../Completions.ts"
 
-export const encodeJson = Schema.encodeSync(Schema.fromJsonString(Schema.Unknown))
-
 /** Resources of one scheme, named by an id and nothing else. */
 export const urisOf = <A>(scheme: string, Id: Schema.Codec<A, string>) => {
   const decode = Schema.decodeUnknownOption(Id)
