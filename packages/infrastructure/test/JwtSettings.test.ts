@@ -12,9 +12,7 @@ describe("settings of access tokens", () => {
   }
   const settings = (values: Readonly<Record<string, string>>) =>
     Effect.provide(
-      Effect.gen(function* () {
-        return yield* jwtSettings
-      }),
+      Effect.suspend(() => jwtSettings),
       ConfigProvider.layer(ConfigProvider.fromEnv({ env: { ...values } }))
     )
 

@@ -130,6 +130,18 @@ const cases: Readonly<Record<string, Case>> = {
     id: 7,
     expected: [404, -32601]
   },
+  "params of another type": {
+    headers: caller,
+    body: encodeJson(legacyMessage("resources/subscribe", { uri: 3 })),
+    id: 7,
+    expected: [200, -32602]
+  },
+  "params of another type since 2026-07-28": {
+    headers: modern("completion/complete"),
+    body: encodeJson(message("completion/complete")),
+    id: 7,
+    expected: [200, -32602]
+  },
   "another content type": { headers: { ...caller, "content-type": "text/plain" }, body: list, expected: [415, -32000] },
   "no content type": {
     headers: { ...accept, authorization: caller.authorization },
@@ -222,7 +234,16 @@ const decodeFailure = Schema.decodeUnknownEffect(Failure)
 const request = ({ path = "/mcp", ...raw }: Case) =>
   Effect.flatMap(Address, ({ baseUrl }) => send(`${baseUrl}${path}`, raw))
 
-const methods = ["tools/list", "tools/call", "resources/read", "prompts/list", "completion/complete", "tasks/get"]
+/** Some with fakes behind them, and some whose params cannot be right by chance. */
+const methods = [
+  "ping",
+  "initialize",
+  "tools/list",
+  "tools/call",
+  "logging/setLevel",
+  "prompts/get",
+  "completion/complete"
+]
 
 const Strange = Schema.Struct({
   isModern: Schema.Boolean,
@@ -296,9 +317,9 @@ layer(EdgeServer, { excludeTestServices: true })("/mcp refuses", (it) => {
         const { status, text } = yield* request({ ...raw, expected: [0, 0] })
         assert.include([200, 202, 400, 404, 413], status, text)
         assert.notMatch(text, leaks)
-        assert.notMatch(text, /-32603|Internal/)
+        assert.notInclude(text, "-32603")
       }),
-    { arbitrary: { runs: 150 } }
+    { arbitrary: { runs: 60 } }
   )
 
   it.effect("any number of bad requests at once, and keeps nothing of them", () =>

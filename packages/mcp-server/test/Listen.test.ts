@@ -10,7 +10,7 @@ import { otherTenantId, principal, RegistriesFake, Signals, tenantId } from "./W
 /** The messages of the stream that a listening client is answered with. */
 const listening = Effect.fnUntraced(function* (notifications: object) {
   const draining = yield* Deferred.make<void>()
-  const listen = yield* makeListen(yield* Registries, Deferred.await(draining))
+  const listen = makeListen(yield* Registries, Deferred.await(draining))
   const message = { jsonrpc: "2.0" as const, id: "s", method: "subscriptions/listen", params: { notifications } }
   const { body } = yield* listen(message, principal)
   if (body._tag !== "Stream") return yield* Effect.die(new Error("no stream"))

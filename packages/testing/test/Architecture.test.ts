@@ -72,7 +72,7 @@ describe("architecture", () => {
         .flat()
         .flatMap((name) => globSync(`packages/${name}/src/**/*.ts`, { cwd: root }))
         .map(read)
-        .filter((source) => /\bConfig\b/.test(source))
+        .filter((source) => /\bConfig\b|\bProcessEnv\b/.test(source))
         .flatMap((source) => [...source.matchAll(/"((?:[A-Z0-9]+_)+[A-Z0-9]+|PORT|HOST)"/g)])
         .flatMap((match) => match[1] ?? [])
         // The standard's other names are the exporter's own business.

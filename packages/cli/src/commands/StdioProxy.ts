@@ -5,8 +5,9 @@ import { liveInstance } from "../LiveInstance.ts"
 const log = (line: string) => void process.stderr.write(`devops-mcp: ${line}\n`)
 
 /** The configured instance, else a `start` on the same home folder, which is taken then. */
-const addressOf = async ({ DEVOPS_MCP_HOME = "./.devops-mcp", DEVOPS_MCP_URL: configured }: NodeJS.ProcessEnv) => {
-  if (configured === undefined) return liveInstance(DEVOPS_MCP_HOME)
+const addressOf = async (env: NodeJS.ProcessEnv) => {
+  const configured = env["DEVOPS_MCP_URL"]
+  if (configured === undefined) return liveInstance(env["DEVOPS_MCP_HOME"] ?? "./.devops-mcp")
   const url = URL.parse(configured)
   if (url === null || !["http:", "https:"].includes(url.protocol)) throw new Error("DEVOPS_MCP_URL")
   return configured.replace(/\/+$/, "")

@@ -45,8 +45,7 @@ export const makeProxy = Effect.fnUntraced(function* (first: string) {
   )
 
   /** Waits for the next answer that is so. */
-  const next = (matches: (answer: Passed) => boolean): Effect.Effect<Passed> =>
-    Effect.flatMap(Queue.take(passed), (answer) => (matches(answer) ? Effect.succeed(answer) : next(matches)))
+  const next = (matches: (answer: Passed) => boolean) => Effect.repeat(Queue.take(passed), { until: matches })
 
   return {
     url: `http://127.0.0.1:${port}`,

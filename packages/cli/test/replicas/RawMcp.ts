@@ -1,4 +1,4 @@
-import { Cause, Effect, Queue, Schema, Stream } from "effect"
+import { type Cause, Effect, Queue, Schema, Stream } from "effect"
 import { HttpClient, HttpClientRequest, type HttpClientResponse } from "effect/http"
 
 const Message = Schema.Struct({

@@ -1,9 +1,9 @@
-import { Result } from "effect"
+import { Option } from "effect"
 
-/** JSON of a message. Plain, because it is said of every message, and a codec costs half as much again. */
-// @effect-diagnostics-next-line preferSchemaOverJson:off
+/** JSON of a message. Plain, because every message needs it, and a codec costs half as much again. */
 export const encodeJson: (value: unknown) => string = (value) => JSON.stringify(value)
 
-/** A failure when the text is not JSON. */
-// @effect-diagnostics-next-line preferSchemaOverJson:off
-export const parseJson = (text: string): Result.Result<unknown, unknown> => Result.try((): unknown => JSON.parse(text))
+const parse = Option.liftThrowable((text: string): unknown => JSON.parse(text))
+
+/** None when the text is not JSON. */
+export const parseJson: (text: string) => Option.Option<unknown> = parse

@@ -1,6 +1,9 @@
 import {
   INTERNAL_ERROR,
+  INVALID_PARAMS,
+  type JSONRPCRequest,
   ProtocolError,
+  type Result,
   Server,
   type ServerContext,
   SUPPORTED_PROTOCOL_VERSIONS
@@ -55,8 +58,26 @@ const options = {
   }
 }
 
+/** The SDK takes params that do not fit their schema for an error of the server; they are one of the client. */
+class EdgeServer extends Server {
+  protected override _wrapHandler(
+    method: string,
+    handler: (request: JSONRPCRequest, context: ServerContext) => Promise<Result>
+  ) {
+    return super._wrapHandler(method, (request, context) => {
+      try {
+        return handler(request, context)
+      } catch (error) {
+        // What fails before there is a promise is the SDK's own check.
+        if (error instanceof ProtocolError || !(error instanceof Error)) throw error
+        throw new ProtocolError(INVALID_PARAMS, `Invalid params for ${method}: ${error.message}`)
+      }
+    })
+  }
+}
+
 /** An instance that serves the newest revision alone, for any number of callers: each message brings its own. */
-class ModernServer extends Server {
+class ModernServer extends EdgeServer {
   protected override _negotiatedProtocolVersion = modernRevision
 }
 
@@ -100,7 +121,7 @@ const isAnswers = Schema.is(Schema.JsonObject)
  */
 export const makeSdkServer = ({ callerOf, era, registries }: SdkServerOptions): Server => {
   const server =
-    era === "modern" ? new ModernServer(serverInformation, options) : new Server(serverInformation, options)
+    era === "modern" ? new ModernServer(serverInformation, options) : new EdgeServer(serverInformation, options)
   const { prompts, resources, tasks, tools } = registries
 
   interface Message {

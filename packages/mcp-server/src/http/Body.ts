@@ -9,10 +9,11 @@ import { refuse } from "./Refusal.ts"
 
 const isObject = Schema.is(Schema.Record(Schema.String, Schema.Unknown))
 
-/** Reading goes on until the request is over: to interrupt it cuts the connection, and no answer would arrive. */
-const readText = (request: HttpServerRequest.HttpServerRequest, limit: ByteSize.ByteSize) =>
-  Effect.forkScoped(Effect.provideService(request.text, HttpIncomingMessage.MaxBodySize, limit)).pipe(
-    Effect.flatMap(Fiber.join),
+const readText = Effect.fnUntraced(function* (request: HttpServerRequest.HttpServerRequest, limit: ByteSize.ByteSize) {
+  const read = Effect.provideService(request.text, HttpIncomingMessage.MaxBodySize, limit)
+  // In the request's own time: to interrupt it cuts the connection, and no answer would arrive.
+  const reading = yield* Effect.forkScoped(read)
+  return yield* Fiber.join(reading).pipe(
     Effect.mapError(({ reason }) =>
       reason._tag === "RequestParseError" && reason.reason === "BodyTooLarge"
         ? refuse(413, `The body is larger than ${ByteSize.format(limit)}`)
@@ -23,6 +24,7 @@ const readText = (request: HttpServerRequest.HttpServerRequest, limit: ByteSize.
       orElse: () => Effect.fail(refuse(408, "The body did not arrive"))
     })
   )
+})
 
 /** The JSON of a POST, bounded in size, depth and time. */
 export const readMessage = Effect.fnUntraced(function* (
@@ -36,7 +38,7 @@ export const readMessage = Effect.fnUntraced(function* (
   if (isNestedDeeper(text, deepestNesting)) {
     return yield* refuse(400, `The body is nested deeper than ${deepestNesting} levels`)
   }
-  return yield* Effect.fromResult(parseJson(text)).pipe(
+  return yield* Effect.fromOption(parseJson(text)).pipe(
     Effect.mapError(() => refuse(400, "Parse error: the request body is not valid JSON", { code: -32700 }))
   )
 })

@@ -68,10 +68,7 @@ const newsOf = (filter: Filter, change: Exclude<Change, { readonly _tag: "TaskCh
  * `subscriptions/listen`: a stream that acknowledges first and then tells of the changes that its filter names, those
  * of the caller's tenant alone. It ends with a result when the server drains, without one when the connection breaks.
  */
-export const makeListen = Effect.fnUntraced(function* (
-  { changes, resources, tasks }: Registries["Service"],
-  draining: Effect.Effect<void>
-) {
+export const makeListen = ({ changes, resources, tasks }: Registries["Service"], draining: Effect.Effect<void>) => {
   let listeners = 0
 
   /** Resources that the caller cannot read are not followed, as if they did not exist. */
@@ -148,4 +145,4 @@ export const makeListen = Effect.fnUntraced(function* (
       Effect.catchTag("SchemaError", () => Effect.succeed(errorOf(message.id, INVALID_PARAMS, notAFilter)))
     )
   })
-})
+}

@@ -66,7 +66,7 @@ export const McpHttp = HttpRouter.use(
     const bodyLimit = yield* maxBodyBytes
     const { begun } = yield* Draining
     const modern = yield* makeModernHttp(registries)
-    const listen = yield* makeListen(registries, begun)
+    const listen = makeListen(registries, begun)
     const legacy = yield* makeLegacyHttp((callerOf) => makeSdkServer({ registries, callerOf, era: "negotiated" }))
 
     const serveModern = Effect.fnUntraced(function* (

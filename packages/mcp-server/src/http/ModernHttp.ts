@@ -1,9 +1,5 @@
-import {
-  type JSONRPCMessage,
-  type JSONRPCRequest,
-  type MessageClassification
-} from "@modelcontextprotocol/server"
-import { Cause, Effect, Queue, Stream } from "effect"
+import { type JSONRPCMessage, type JSONRPCRequest, type MessageClassification } from "@modelcontextprotocol/server"
+import { type Cause, Effect, Queue, Stream } from "effect"
 import { HttpServerResponse } from "effect/http"
 import { encodeJson } from "../edge/Json.ts"
 import type { Registries } from "../edge/Registries.ts"
@@ -60,29 +56,38 @@ export const makeModernHttp = Effect.fnUntraced(function* (registries: Registrie
 
   const request = (message: JSONRPCRequest, classification: MessageClassification, caller: Caller) =>
     Effect.callback<HttpServerResponse.HttpServerResponse>((resume) => {
+      const waiting: Array<string> = []
+      let isStream = false
+      let isOver = false
       let frames: Queue.Queue<string, Cause.Done> | undefined
-      const stream = () => {
-        if (frames !== undefined) return frames
-        const opened = Effect.runSync(Queue.dropping<string, Cause.Done>(longestBacklog))
+      const open = Effect.map(Queue.dropping<string, Cause.Done>(longestBacklog), (opened) => {
+        Queue.offerAllUnsafe(opened, waiting)
+        if (isOver) Queue.endUnsafe(opened)
         frames = opened
-        const body = Stream.fromQueue(opened).pipe(Stream.ensuring(Effect.sync(() => cancel())))
-        resume(Effect.succeed(eventStream(body)))
-        return opened
-      }
-      const push = (queue: Queue.Queue<string, Cause.Done>, text: string) => {
-        if (Queue.offerUnsafe(queue, text)) return
-        cancel()
-        Queue.endUnsafe(queue)
+        return eventStream(Stream.ensuring(Stream.fromQueue(opened), Effect.sync(cancel)))
+      })
+      const push = (data: unknown) => {
+        const text = frame({ event: "message", data: encodeJson(data) })
+        if (frames === undefined) waiting.push(text)
+        else if (!Queue.offerUnsafe(frames, text)) {
+          cancel()
+          Queue.endUnsafe(frames)
+        }
       }
       const cancel = channel.deliver(message, classification, caller, {
         answer: (answer, early) => {
-          if (frames === undefined) return resume(Effect.succeed(json(answer, statusOf(answer, early))))
-          push(frames, frame({ event: "message", data: encodeJson(answer) }))
-          Queue.endUnsafe(frames)
+          if (!isStream) return resume(Effect.succeed(json(answer, statusOf(answer, early))))
+          push(answer)
+          isOver = true
+          if (frames !== undefined) Queue.endUnsafe(frames)
         },
-        notify: (notification) => push(stream(), frame({ event: "message", data: encodeJson(notification) }))
+        notify: (notification) => {
+          push(notification)
+          if (!isStream) resume(open)
+          isStream = true
+        }
       })
-      return Effect.sync(() => cancel())
+      return Effect.sync(cancel)
     })
 
   return { request, tell: channel.tell.bind(channel) }

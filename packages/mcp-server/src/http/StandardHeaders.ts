@@ -31,9 +31,7 @@ const valueOf = (header: string): string | undefined => {
   const encoded = sentinel.exec(value)?.[1]
   if (encoded === undefined) return value
   if (!canonicalBase64.test(encoded)) return undefined
-  return Result.getOrUndefined(
-    Result.flatMap(Base64.decode(encoded), (bytes) => Result.try(() => utf8.decode(bytes)))
-  )
+  return Result.getOrUndefined(Result.flatMap(Base64.decode(encoded), (bytes) => Result.try(() => utf8.decode(bytes))))
 }
 
 /**

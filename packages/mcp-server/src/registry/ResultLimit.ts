@@ -1,7 +1,7 @@
 import { TokenCounter } from "@devops-mcp/core/ports/TokenCounter"
 import { Results } from "@devops-mcp/core/results/Results"
 import type { Principal } from "@devops-mcp/domain/Principal"
-import { Effect, Option, Schema } from "effect"
+import { Effect, Option, type Schema } from "effect"
 import { encodeJson } from "../edge/Json.ts"
 import {
   type ContentBlock,

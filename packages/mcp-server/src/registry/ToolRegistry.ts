@@ -61,6 +61,9 @@ interface Aim {
   readonly confirmationToken: string | undefined
 }
 
+const isCallFailure = <F extends { readonly _tag: string }>(failure: F): failure is Exclude<F, ProtocolFailure> =>
+  failure._tag !== "@devops-mcp/mcp-server/registry/ProtocolFailure"
+
 const storeFailure = (error: StoreError) =>
   Effect.andThen(
     Effect.logWarning("The tools could not be read", error),
@@ -182,10 +185,7 @@ export class ToolRegistry extends Context.Service<
           return yield* run(call, aim, found)
         })
         return yield* outcome.pipe(
-          Effect.catchIf(
-            (failure): failure is CallFailure => failure._tag !== "@devops-mcp/mcp-server/registry/ProtocolFailure",
-            explain
-          ),
+          Effect.catchIf(isCallFailure, explain),
           Effect.catchCause(scrub(requestId)),
           Effect.onExit(
             Effect.fnUntraced(function* (exit) {
@@ -209,11 +209,7 @@ export class ToolRegistry extends Context.Service<
           }).pipe(
             Effect.catchTag("@devops-mcp/core/ports/StoreError", storeFailure),
             // What is wrong with the arguments of `tools_call` is for its own answer to say.
-            Effect.catch((failure) =>
-              failure._tag === "@devops-mcp/mcp-server/registry/ProtocolFailure"
-                ? Effect.fail(failure)
-                : Effect.succeedNone
-            )
+            Effect.catchIf(isCallFailure, () => Effect.succeed(Option.none<RegisteredTool>()))
           ),
         toolsets: (principal) =>
           Effect.map(maps(principal), (found) => new Set(merged(found).map(({ toolset }) => toolset))),

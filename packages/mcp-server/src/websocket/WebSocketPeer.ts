@@ -7,7 +7,7 @@ import {
   parseJSONRPCMessage,
   type Transport
 } from "@modelcontextprotocol/server"
-import { Result } from "effect"
+import { Option, Result } from "effect"
 import type { RawData, WebSocket } from "ws"
 import type { Connection } from "../edge/Connection.ts"
 import { encodeJson, parseJson } from "../edge/Json.ts"
@@ -128,17 +128,17 @@ export class WebSocketPeer implements Transport {
       return this.#refuse(INVALID_REQUEST, `The message is nested deeper than ${deepestNesting} levels`)
     }
     const json = parseJson(text)
-    if (Result.isFailure(json)) return this.#refuse(PARSE_ERROR, "Parse error: Invalid JSON")
-    const message = Result.try(() => parseJSONRPCMessage(json.success))
+    if (Option.isNone(json)) return this.#refuse(PARSE_ERROR, "Parse error: Invalid JSON")
+    const message = Result.try(() => parseJSONRPCMessage(json.value))
     if (Result.isFailure(message)) {
-      return this.#refuse(INVALID_REQUEST, "Invalid Request: no JSON-RPC message", idOf(json.success))
+      return this.#refuse(INVALID_REQUEST, "Invalid Request: no JSON-RPC message", idOf(json.value))
     }
     if (
       text.length > maxListenLength &&
       "method" in message.success &&
       message.success.method === "subscriptions/listen"
     ) {
-      return this.#refuse(INVALID_PARAMS, `At most ${maxListenLength} characters to listen`, idOf(json.success))
+      return this.#refuse(INVALID_PARAMS, `At most ${maxListenLength} characters to listen`, idOf(json.value))
     }
     this.#connection ??= this.#open(this)
     this.onmessage?.(message.success)
