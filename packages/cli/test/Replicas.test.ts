@@ -84,10 +84,11 @@ describe.skipIf(!hasServices)("kill -9, on PostgreSQL and Redis", () => {
     it.effect("of a replica: what a call had said before is heard at the other, all of it and once", () =>
       Effect.gen(function* () {
         const { b, launch } = yield* Cluster
-        const a = yield* launch("variant")
-        const client = yield* sessionClient(key, a.url)
-        // The level was set at the other one: it belongs to the session.
-        assert.deepStrictEqual((yield* client.ask(b, "logging/setLevel", { level: "info" })).result, {})
+        const [begun, a] = yield* Effect.all([launch("mcp"), launch("variant")], { concurrency: 2 })
+        const client = yield* sessionClient(key, begun.url)
+        // The level belongs to the session and not to the replica that was told.
+        assert.deepStrictEqual((yield* client.ask(begun.url, "logging/setLevel", { level: "info" })).result, {})
+        yield* begun.signal("SIGKILL")
         const before = yield* client.stream(a.url, "tools/call", { name: "steps", arguments: {} })
         const [begin, first, second] = [yield* before.next, yield* before.next, yield* before.next]
         const said = [first, second].map(({ message }) => message?.params?.["data"])

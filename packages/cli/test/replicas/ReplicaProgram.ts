@@ -27,7 +27,13 @@ const steps: RunnableTool = {
     headers: []
   },
   run: ({ client }) =>
-    client.log("info", "first").pipe(Effect.andThen(client.log("info", "second")), Effect.andThen(Effect.never))
+    client
+      .log("debug", "not asked for")
+      .pipe(
+        Effect.andThen(client.log("info", "first")),
+        Effect.andThen(client.log("info", "second")),
+        Effect.andThen(Effect.never)
+      )
 }
 
 /** The MCP server as `devops-mcp mcp` runs it, with one tool more. */
