@@ -124,6 +124,9 @@ export const TestDatabase = Layer.unwrap(
   Effect.flatMap(databaseUrl, (url) => (Option.isSome(url) ? onServer(url.value) : embedded))
 ).pipe(Layer.provide([NodeServices.layer, Digest.layerWebCrypto]), Layer.orDie)
 
+/** On a server programs are given their key, as replicas must be. */
+const testKey = Buffer.alloc(32, 7).toString("base64")
+
 /**
  * Environment for programs of a suite's own: a migrated copy on the server at `DATABASE_URL`, the Redis at `REDIS_URL`;
  * empty for the embedded stores when they are not set.
@@ -132,7 +135,9 @@ export const testEnvironment = Effect.gen(function* () {
   const url = yield* databaseUrl
   const redis = yield* Config.option(Config.String("REDIS_URL"))
   return {
-    ...(Option.isSome(url) ? { DATABASE_URL: Redacted.value(yield* serverCopy(url.value)) } : {}),
+    ...(Option.isSome(url)
+      ? { DATABASE_URL: Redacted.value(yield* serverCopy(url.value)), ENCRYPTION_KEY: testKey }
+      : {}),
     ...(Option.isSome(redis) ? { REDIS_URL: redis.value } : {})
   }
 }).pipe(Effect.provide([NodeServices.layer, Digest.layerWebCrypto]))
