@@ -1,3 +1,4 @@
+import type { AuthCost } from "./Auth.ts"
 import type { Breakdown } from "./Profile.ts"
 import type { Measured, Spread } from "./Rounds.ts"
 import type { StartUp } from "./StartUp.ts"
@@ -57,6 +58,23 @@ export const memory = (memories: ReadonlyArray<Memory>): Lines =>
       megabytes(afterLoad)
     ])
   )
+
+/** What authentication, permission and limiter may cost a request together, in microseconds. */
+const authTarget = 100
+
+export const auth = (costs: ReadonlyArray<AuthCost>): Lines => [
+  ...table(
+    "server CPU of a request to a route that does nothing",
+    ["median", "beyond open", "least to most"],
+    costs.map(({ beyondOpen, micros, name }) => [
+      name,
+      microseconds(micros.median),
+      microseconds(beyondOpen.median),
+      between(beyondOpen, (value) => whole.format(value))
+    ])
+  ),
+  `  with an API key or a JWT, permission and limiter, the target is at most ${microseconds(authTarget)} beyond open`
+]
 
 /** Shares that are too small to be shown. */
 const unseen = 0.005

@@ -1,5 +1,5 @@
 import { redisUrl } from "@devops-mcp/cache/RedisConnection"
-import { makeApiKeySecrets } from "@devops-mcp/core/access/ApiKeySecret"
+import { generateApiKey } from "@devops-mcp/core/access/ApiKeySecret"
 import { databaseUrl } from "@devops-mcp/database/Settings"
 import { runStart } from "@devops-mcp/testing/Program"
 import { Clock, Config, Duration, Effect, Option, Redacted, Schedule, Schema, Stream } from "effect"
@@ -28,10 +28,9 @@ export const stores = Config.all({ database: databaseUrl, redis: Config.option(r
 
 /** The environment of every server of this run, and the key that works on them. */
 export const makeSettings = Effect.gen(function* () {
-  const { generate } = yield* makeApiKeySecrets
   const { database, redis } = yield* stores
   // A key that nobody else knows: the database may be one that stays.
-  const key = Redacted.value(yield* generate)
+  const key = Redacted.value(yield* generateApiKey)
   const env = {
     DEVOPS_MCP_BOOTSTRAP_API_KEY: key,
     RATE_LIMIT_PER_MINUTE: "1000000000",
@@ -79,6 +78,10 @@ export const startBaseline = startScript("Baseline.ts", [])
 /** The SDK's server, with one tool that returns what is given. */
 export const startBareSdk = (result: string, env?: Readonly<Record<string, string>>) =>
   startScript("BareSdk.ts", [result], env)
+
+/** The server that has one route behind more and more of what authenticates and limits, on a home folder of its own. */
+export const startAuthServer = ({ env }: Settings, home: string) =>
+  startScript("AuthServer.ts", [], { ...env, DEVOPS_MCP_HOME: home, PORT: "0", LOG_LEVEL: "warn" })
 
 const valueOf = (metrics: string, name: string) => {
   const found = new RegExp(`^${name} (\\S+)$`, "m").exec(metrics)?.[1]

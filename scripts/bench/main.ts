@@ -1,6 +1,6 @@
 /**
  * What a request costs the server, what the server takes of memory, and how long it starts. Figures for people to compare,
- * no assertions. Run: `npm run bench`, or parts of it: `npm run bench -- mcp http start sockets`
+ * no assertions. Run: `npm run bench`, or parts of it: `npm run bench -- mcp http auth start sockets`
  */
 import * as NodeCrypto from "@effect/platform-node/NodeCrypto"
 import * as NodeHttpClient from "@effect/platform-node/NodeHttpClient"
@@ -9,6 +9,7 @@ import * as NodeServices from "@effect/platform-node/NodeServices"
 import { Console, Duration, Effect, Layer, Option, Schema } from "effect"
 import { Argument, Command, Flag } from "effect/cli"
 import { loadavg } from "node:os"
+import { measureAuth } from "./Auth.ts"
 import * as IdleSockets from "./IdleSockets.ts"
 import { concurrency } from "./Load.ts"
 import * as Report from "./Report.ts"
@@ -17,7 +18,7 @@ import { makeSettings, stores } from "./Server.ts"
 import { measureStarts } from "./StartUp.ts"
 import { measureBreakdowns, measureUnderLoad, type Workload } from "./UnderLoad.ts"
 
-const parts = ["mcp", "http", "start", "sockets"] as const
+const parts = ["mcp", "http", "auth", "start", "sockets"] as const
 const workloads: ReadonlyArray<Workload> = ["mcp", "http"]
 
 /** WebSockets that are open and wait. */
@@ -68,6 +69,7 @@ const bench = Command.make(
       )
       yield* print(yield* lines)
     }
+    if (wanted.includes("auth")) yield* print(Report.auth(yield* measureAuth(settings, Duration.seconds(seconds))))
     if (wanted.includes("start")) yield* print(Report.startUp(yield* measureStarts(settings)))
     if (wanted.includes("sockets")) {
       yield* print(IdleSockets.report(yield* IdleSockets.measureIdleSockets(settings, idleSockets)))

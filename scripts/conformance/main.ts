@@ -3,7 +3,7 @@
  * suite's fixtures, on an embedded database in a folder of its own. `npm run conformance`, or parts of it:
  * `npm run conformance -- inspector`. Exits 0 only when everything that is required passes.
  */
-import { makeApiKeySecrets } from "@devops-mcp/core/access/ApiKeySecret"
+import { generateApiKey } from "@devops-mcp/core/access/ApiKeySecret"
 import { FixtureServer } from "@devops-mcp/testing/mcp-fixtures/FixtureServer"
 import * as NodeCrypto from "@effect/platform-node/NodeCrypto"
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
@@ -33,7 +33,7 @@ const run = Effect.fnUntraced(function* (chosen: ReadonlyArray<(typeof parts)[nu
   const wanted = new Set(chosen.length === 0 ? parts : chosen)
   yield* ensurePackages
   const home = yield* (yield* FileSystem.FileSystem).makeTempDirectoryScoped({ prefix: "devops-mcp-conformance-" })
-  const key = Redacted.value(yield* (yield* makeApiKeySecrets).generate)
+  const key = Redacted.value(yield* generateApiKey)
   const server = yield* Layer.build(
     FixtureServer.layer({ DEVOPS_MCP_HOME: home, DEVOPS_MCP_BOOTSTRAP_API_KEY: key, RATE_LIMIT_PER_MINUTE: "1000000" })
   )

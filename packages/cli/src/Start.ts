@@ -1,5 +1,5 @@
 import { ApiKeys } from "@devops-mcp/core/access/ApiKeys"
-import { makeApiKeySecrets } from "@devops-mcp/core/access/ApiKeySecret"
+import { generateApiKey } from "@devops-mcp/core/access/ApiKeySecret"
 import { Bootstrap } from "@devops-mcp/core/access/Bootstrap"
 import { databaseUrl } from "@devops-mcp/database/Settings"
 import { HttpApiRoutes } from "@devops-mcp/http-api/HttpApiRoutes"
@@ -22,9 +22,8 @@ export class FirstKey extends Context.Service<FirstKey, Option.Option<Redacted.R
 const ensureLocalKey = Effect.gen(function* () {
   if (Option.isSome(yield* databaseUrl)) return
   const keys = yield* ApiKeys
-  const { generate } = yield* makeApiKeySecrets
   const known = yield* localKey
-  const key = Option.isSome(known) ? known.value : yield* generate
+  const key = Option.isSome(known) ? known.value : yield* generateApiKey
   yield* keys.ensure("commands on this machine", "platform", key)
   if (Option.isNone(known)) yield* saveLocalKey(key)
 })
@@ -49,5 +48,5 @@ export const StartProgram = (options: StartOptions) =>
   Layer.merge(serve(Layer.mergeAll(HttpApiRoutes, McpRoutes, HealthRoutes)), WorkerLive).pipe(
     Layer.provide(Registries.layer),
     Layer.provideMerge(FirstKeyLive),
-    Layer.provideMerge(InfrastructureLive({ ...options, migrations: "run" }))
+    Layer.provideMerge(InfrastructureLive({ ...options, allowPrivateNetwork: true, migrations: "run" }))
   )

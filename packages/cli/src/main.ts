@@ -1,13 +1,16 @@
-import { Role } from "@devops-mcp/domain/Principal"
+import { Name, Timestamp } from "@devops-mcp/domain/Fields"
+import { ApiKeyId } from "@devops-mcp/domain/Ids"
+import { Role, Scope } from "@devops-mcp/domain/Principal"
 import * as Logging from "@devops-mcp/observability/Logging"
 import * as Tracing from "@devops-mcp/observability/Tracing"
 import * as NodeHttpClient from "@effect/platform-node/NodeHttpClient"
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import * as NodeServices from "@effect/platform-node/NodeServices"
 import { Console, Effect, Layer } from "effect"
-import { CliOutput, Command, Flag } from "effect/cli"
+import { Argument, CliOutput, Command, Flag } from "effect/cli"
 import manifest from "../package.json" with { type: "json" }
 import { CommandFailed, report, teardown } from "./Failure.ts"
+import { parseExpiry, parseScopes } from "./KeyFlags.ts"
 
 // What a command needs is loaded when it runs: `--help` and a wrong flag should not wait for a database driver.
 const programs = Effect.promise(() => import("./commands/Programs.ts"))
@@ -68,24 +71,85 @@ const doctor = Command.make("doctor", {}, () =>
   )
 ).pipe(Command.withDescription("Check the configuration and every dependency, and say how to mend them"))
 
+const keyCommands = Effect.promise(() => import("./commands/Keys.ts"))
+
 const createKey = Command.make(
   "create",
   {
     role: Flag.Literals("role", Role.literals).pipe(Flag.withDescription("What the key may do")),
-    name: Flag.String("name").pipe(Flag.withDescription("What the key is for"))
-  },
-  (key) =>
-    Effect.flatMap(
-      Effect.promise(() => import("./commands/Keys.ts")),
-      ({ create }) => create(key)
+    name: Flag.String("name").pipe(Flag.withSchema(Name), Flag.withDescription("What the key is for")),
+    scopes: Flag.String("scopes").pipe(
+      Flag.filterMap(parseScopes, () => `scopes like '${Scope.literals.slice(0, 2).join(",")}'`),
+      Flag.withDescription("The only scopes of its role that the key has, separated by commas"),
+      Flag.optional
+    ),
+    expires: Flag.String("expires").pipe(
+      Flag.filterMap(parseExpiry, () => "a time like '2030-01-31T00:00:00Z' or a duration like '90 days'"),
+      Flag.withDescription("When the key ends: a time, or how long from now"),
+      Flag.optional
     )
+  },
+  (key) => Effect.flatMap(keyCommands, ({ create }) => create(key))
 ).pipe(Command.withDescription("Make an API key and print it once"))
 
-const keys = Command.make("keys").pipe(Command.withDescription("Manage API keys"), Command.withSubcommands([createKey]))
+const listKeys = Command.make("list", {}, () => Effect.flatMap(keyCommands, ({ list }) => list)).pipe(
+  Command.withDescription("List the API keys, without their secrets")
+)
+
+const revokeKey = Command.make(
+  "revoke",
+  { id: Argument.String("id").pipe(Argument.withSchema(ApiKeyId), Argument.withDescription("The key's id")) },
+  ({ id }) => Effect.flatMap(keyCommands, ({ revoke }) => revoke(id))
+).pipe(Command.withDescription("Take an API key back, at once and for good"))
+
+const keys = Command.make("keys").pipe(
+  Command.withDescription("Manage API keys"),
+  Command.withSubcommands([createKey, listKeys, revokeKey])
+)
+
+const rotateSecrets = Command.make("rotate", {}, () =>
+  Effect.flatMap(
+    Effect.promise(() => import("./commands/Secrets.ts")),
+    ({ rotate }) => rotate
+  )
+).pipe(Command.withDescription("Bring every stored secret under the newest encryption key"))
+
+const secrets = Command.make("secrets").pipe(
+  Command.withDescription("Manage stored secrets"),
+  Command.withSubcommands([rotateSecrets])
+)
+
+const auditCommands = Effect.promise(() => import("./commands/Audit.ts"))
+
+const verifyAudit = Command.make("verify", { file: Argument.String("FILE") }, ({ file }) =>
+  Effect.flatMap(auditCommands, ({ verify }) => verify(file))
+).pipe(Command.withDescription("Check an export of the audit log, without the server"))
+
+const exportAudit = Command.make(
+  "export",
+  {
+    since: Flag.String("since").pipe(
+      Flag.withDescription("Only what was recorded at or after this time, ISO 8601"),
+      Flag.withSchema(Timestamp),
+      Flag.optional
+    ),
+    until: Flag.String("until").pipe(
+      Flag.withDescription("Only what was recorded before this time"),
+      Flag.withSchema(Timestamp),
+      Flag.optional
+    )
+  },
+  (span) => Effect.flatMap(auditCommands, ({ print }) => print(span))
+).pipe(Command.withDescription("Print the audit log of a key's tenant as JSON lines"))
+
+const audit = Command.make("audit").pipe(
+  Command.withDescription("Export and check the audit log"),
+  Command.withSubcommands([exportAudit, verifyAudit])
+)
 
 const command = Command.make("devops-mcp").pipe(
   Command.withDescription("One platform between AI agents and DevOps tools"),
-  Command.withSubcommands([start, mcp, api, worker, migrate, demo, keys, doctor])
+  Command.withSubcommands([start, mcp, api, worker, migrate, demo, keys, audit, secrets, doctor])
 )
 
 /** What was wrong with the command line, in one line; the whole help is one flag away. */
@@ -93,7 +157,7 @@ const OneLinePresenter = CliOutput.layerPresenter({
   present: (event) =>
     event._tag === "InvalidInvocation"
       ? Console.error(
-          `devops-mcp: ${event.errors.map((error) => error.message).join("; ")} (see '${event.commandPath.join(" ")} --help')`
+          `devops-mcp: ${event.errors.map((error) => error.message.replaceAll(/\s+/g, " ")).join("; ")} (see '${event.commandPath.join(" ")} --help')`
         )
       : CliOutput.defaultPresenter.present(event)
 })

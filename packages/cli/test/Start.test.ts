@@ -38,13 +38,25 @@ layer(NodeServices.layer, { excludeTestServices: true, timeout: "60 seconds" })(
         assert.strictEqual(yield* created.ended, 0)
         const viewer = yield* me(second.url, created.output.stdout.trim())
         assert.include(yield* Effect.promise(() => viewer.json()), { role: "viewer" })
+        const listed = yield* runProgram(["keys", "list"], { DEVOPS_MCP_HOME })
+        assert.strictEqual(yield* listed.ended, 0)
+        const [, id = ""] = /^(\S+) +dmk_\S{4}… +viewer +active .* ci$/m.exec(listed.output.stdout) ?? []
+        assert.notInclude(listed.output.stdout, created.output.stdout.trim())
+        const revoked = yield* runProgram(["keys", "revoke", id], { DEVOPS_MCP_HOME })
+        assert.strictEqual(yield* revoked.ended, 0)
+        assert.strictEqual((yield* me(second.url, created.output.stdout.trim())).status, 401)
+        const beyond = ["keys", "create", "--role", "viewer", "--name", "n", "--scopes", "tools:admin"]
+        const refused = yield* runProgram(beyond, { DEVOPS_MCP_HOME })
+        assert.strictEqual(yield* refused.ended, 2)
+        assert.match(refused.output.stderr, /^devops-mcp: The role 'viewer' does not have the scope 'tools:admin'\n$/)
         assert.strictEqual(yield* second.signal("SIGTERM"), 0)
 
-        const alone = yield* runProgram(["keys", "create", "--role", "agent", "--name", "ci"], { DEVOPS_MCP_HOME })
+        const grant = ["--role", "agent", "--name", "ci", "--scopes", "tools:read,events:read", "--expires", "90 days"]
+        const alone = yield* runProgram(["keys", "create", ...grant], { DEVOPS_MCP_HOME })
         assert.strictEqual(yield* alone.ended, 0)
         assert.match(alone.output.stdout, /^dmk_\S+\n$/)
       }),
-    60_000
+    120_000
   )
 
   it.effect(
@@ -92,6 +104,11 @@ layer(NodeServices.layer, { excludeTestServices: true, timeout: "60 seconds" })(
           [["start", "--s3cret"], {}, 2, /--help/],
           [["s3cret"], {}, 2, /--help/],
           [["keys", "create", "--role", "s3cret", "--name", "x"], {}, 2, /role/],
+          [["keys", "create", "--role", "viewer", "--name", "x", "--scopes", "s3cret"], {}, 2, /--scopes/],
+          [["keys", "create", "--role", "viewer", "--name", "x", "--expires", "s3cret"], {}, 2, /--expires/],
+          [["keys", "create", "--role", "viewer", "--name", "x", "--expires", "2001-01-01"], {}, 2, /in the past/],
+          [["keys", "revoke", "s3cret"], {}, 2, /UUID/],
+          [["keys", "revoke", "01980000-0000-7000-8000-00000000dead"], {}, 1, /No API key/],
           [["mcp", "--stdio"], {}, 1, /DEVOPS_MCP_API_KEY/]
         ]
         yield* Effect.forEach(
@@ -117,7 +134,12 @@ layer(NodeServices.layer, { excludeTestServices: true, timeout: "60 seconds" })(
     "prints help, and only on standard output",
     () =>
       Effect.gen(function* () {
-        for (const args of [["--help"], ["start", "--help"], ["keys", "create", "--help"]]) {
+        for (const args of [
+          ["--help"],
+          ["start", "--help"],
+          ["keys", "create", "--help"],
+          ["keys", "revoke", "--help"]
+        ]) {
           const program = yield* runProgram(args, {})
           assert.strictEqual(yield* program.ended, 0)
           assert.match(program.output.stdout, /USAGE/)

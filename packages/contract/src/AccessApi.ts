@@ -2,11 +2,12 @@ import { ApiKey } from "@devops-mcp/domain/ApiKey"
 import { Name, Timestamp } from "@devops-mcp/domain/Fields"
 import { ApiKeyId, TenantId } from "@devops-mcp/domain/Ids"
 import { Page } from "@devops-mcp/domain/Page"
-import { Principal, Role } from "@devops-mcp/domain/Principal"
+import { Principal, Role, Scope } from "@devops-mcp/domain/Principal"
 import { Tenant } from "@devops-mcp/domain/Tenant"
 import { Schema } from "effect"
-import { HttpApiEndpoint, HttpApiGroup, HttpApiSchema, OpenApi } from "effect/http-api"
-import { Authorization, Requires } from "./Authorization.ts"
+import { HttpApiEndpoint, HttpApiSchema, OpenApi } from "effect/http-api"
+import { guarded, requires } from "./Authorization.ts"
+import { idempotent } from "./Idempotency.ts"
 import { listQuery } from "./Lists.ts"
 import { CommonProblems } from "./Problems.ts"
 
@@ -16,15 +17,20 @@ export const Me = Schema.Struct({
   apiKeyId: Schema.optionalKey(ApiKeyId)
 }).annotate({ identifier: "Me" })
 
-export class MeApi extends HttpApiGroup.make("me")
-  .add(HttpApiEndpoint.get("me", "/", { success: Me, error: CommonProblems }).annotate(Requires, "any"))
-  .middleware(Authorization)
+export class MeApi extends guarded(
+  "me",
+  HttpApiEndpoint.get("me", "/", { success: Me, error: CommonProblems }).pipe(requires("any"))
+)
   .prefix("/me")
   .annotateMerge(OpenApi.annotations({ title: "Me", description: "Who the credential is and what it may do" })) {}
 
 export const CreateApiKey = Schema.Struct({
   name: Name,
   role: Role,
+  /** Only these of the role's scopes; the caller must have them. Absent, all of the role's. */
+  scopes: Schema.optionalKey(
+    Schema.Array(Scope).check(Schema.isMinLength(1), Schema.isMaxLength(Scope.literals.length), Schema.isUnique())
+  ),
   expiresAt: Schema.optionalKey(Timestamp),
   /** Another tenant than the caller's; for the role `platform` only. */
   tenantId: Schema.optionalKey(TenantId)
@@ -35,50 +41,45 @@ export const CreatedApiKey = Schema.Struct({ ...ApiKey.fields, key: Schema.Strin
   identifier: "CreatedApiKey"
 })
 
-export class ApiKeysApi extends HttpApiGroup.make("apiKeys")
-  .add(
-    HttpApiEndpoint.post("create", "/", {
-      payload: CreateApiKey,
-      success: CreatedApiKey.pipe(HttpApiSchema.status(201)),
-      error: CommonProblems
-    }).annotate(Requires, "keys:admin"),
-    HttpApiEndpoint.get("list", "/", { query: listQuery, success: Page(ApiKey), error: CommonProblems }).annotate(
-      Requires,
-      "keys:admin"
-    ),
-    HttpApiEndpoint.get("get", "/:id", {
-      params: { id: ApiKeyId },
-      success: ApiKey,
-      error: CommonProblems
-    }).annotate(Requires, "keys:admin"),
-    HttpApiEndpoint.delete("revoke", "/:id", { params: { id: ApiKeyId }, error: CommonProblems }).annotate(
-      Requires,
-      "keys:admin"
-    )
+export class ApiKeysApi extends guarded(
+  "apiKeys",
+  HttpApiEndpoint.post("create", "/", {
+    payload: CreateApiKey,
+    success: CreatedApiKey.pipe(HttpApiSchema.status(201)),
+    error: CommonProblems
+  }).pipe(idempotent, requires("keys:admin")),
+  HttpApiEndpoint.get("list", "/", { query: listQuery, success: Page(ApiKey), error: CommonProblems }).pipe(
+    requires("keys:admin")
+  ),
+  HttpApiEndpoint.get("get", "/:id", {
+    params: { id: ApiKeyId },
+    success: ApiKey,
+    error: CommonProblems
+  }).pipe(requires("keys:admin")),
+  HttpApiEndpoint.delete("revoke", "/:id", { params: { id: ApiKeyId }, error: CommonProblems }).pipe(
+    requires("keys:admin")
   )
-  .middleware(Authorization)
+)
   .prefix("/api-keys")
   .annotateMerge(OpenApi.annotations({ title: "API keys", description: "Credentials of a tenant" })) {}
 
 export const CreateTenant = Schema.Struct({ name: Name }).annotate({ identifier: "CreateTenant" })
 
-export class TenantsApi extends HttpApiGroup.make("tenants")
-  .add(
-    HttpApiEndpoint.post("create", "/", {
-      payload: CreateTenant,
-      success: Tenant.pipe(HttpApiSchema.status(201)),
-      error: CommonProblems
-    }).annotate(Requires, "tenants:admin"),
-    HttpApiEndpoint.get("list", "/", { query: listQuery, success: Page(Tenant), error: CommonProblems }).annotate(
-      Requires,
-      "tenants:admin"
-    ),
-    HttpApiEndpoint.get("get", "/:id", {
-      params: { id: TenantId },
-      success: Tenant,
-      error: CommonProblems
-    }).annotate(Requires, "tenants:admin")
-  )
-  .middleware(Authorization)
+export class TenantsApi extends guarded(
+  "tenants",
+  HttpApiEndpoint.post("create", "/", {
+    payload: CreateTenant,
+    success: Tenant.pipe(HttpApiSchema.status(201)),
+    error: CommonProblems
+  }).pipe(idempotent, requires("tenants:admin")),
+  HttpApiEndpoint.get("list", "/", { query: listQuery, success: Page(Tenant), error: CommonProblems }).pipe(
+    requires("tenants:admin")
+  ),
+  HttpApiEndpoint.get("get", "/:id", {
+    params: { id: TenantId },
+    success: Tenant,
+    error: CommonProblems
+  }).pipe(requires("tenants:admin"))
+)
   .prefix("/tenants")
   .annotateMerge(OpenApi.annotations({ title: "Tenants", description: "Teams whose data is kept apart" })) {}

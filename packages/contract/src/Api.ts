@@ -1,5 +1,7 @@
 import { HttpApi, OpenApi } from "effect/http-api"
 import { ApiKeysApi, MeApi, TenantsApi } from "./AccessApi.ts"
+import { AuditApi } from "./AuditApi.ts"
+import { ConnectionsApi, OAuthProvidersApi } from "./ConnectionsApi.ts"
 import { ContextsApi } from "./ContextsApi.ts"
 import { DocumentsApi, EventsApi, SearchApi } from "./KnowledgeApi.ts"
 import { complete } from "./OpenApiDocument.ts"
@@ -19,9 +21,12 @@ export class Api extends HttpApi.make("devops-mcp")
     ToolKindsApi,
     ToolsApi,
     TasksApi,
+    OAuthProvidersApi,
+    ConnectionsApi,
     WebhooksApi,
     ApiKeysApi,
-    TenantsApi
+    TenantsApi,
+    AuditApi
   )
   .prefix("/api/v1")
   .add(DeliveriesApi)

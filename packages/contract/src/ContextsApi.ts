@@ -3,8 +3,9 @@ import { LongText, Metadata, Name, Timestamp } from "@devops-mcp/domain/Fields"
 import { ContextId, ContextItemId } from "@devops-mcp/domain/Ids"
 import { Page } from "@devops-mcp/domain/Page"
 import { Schema } from "effect"
-import { HttpApiEndpoint, HttpApiGroup, HttpApiSchema, OpenApi } from "effect/http-api"
-import { Authorization, Requires } from "./Authorization.ts"
+import { HttpApiEndpoint, HttpApiSchema, OpenApi } from "effect/http-api"
+import { guarded, OnlyReads, requires } from "./Authorization.ts"
+import { idempotent } from "./Idempotency.ts"
 import { listQuery } from "./Lists.ts"
 import { CommonProblems } from "./Problems.ts"
 
@@ -78,71 +79,71 @@ export const ContextHits = Schema.Struct({
 /** `ETag` is the context's version; `If-Match` on PATCH makes the change only to that version. */
 const withETag = HttpApiSchema.WithHeaders(AgentContext, { etag: Schema.String })
 
-export class ContextsApi extends HttpApiGroup.make("contexts")
-  .add(
-    HttpApiEndpoint.post("create", "/", {
-      payload: CreateContext,
-      success: AgentContext.pipe(HttpApiSchema.status(201)),
-      error: CommonProblems
-    }).annotate(Requires, "contexts:write"),
-    HttpApiEndpoint.get("list", "/", {
-      query: {
-        ...listQuery,
-        agentId: Schema.optionalKey(Label),
-        sessionId: Schema.optionalKey(Label),
-        q: Schema.optionalKey(Label)
-      },
-      success: Page(AgentContext),
-      error: CommonProblems
-    }).annotate(Requires, "contexts:read"),
-    HttpApiEndpoint.get("get", "/:id", { params, success: withETag, error: CommonProblems }).annotate(
-      Requires,
-      "contexts:read"
-    ),
-    HttpApiEndpoint.patch("update", "/:id", {
-      params,
-      headers: { "if-match": Schema.optionalKey(Schema.String.check(Schema.isMaxLength(100))) },
-      payload: PatchContext,
-      success: withETag,
-      error: CommonProblems
-    }).annotate(Requires, "contexts:write"),
-    HttpApiEndpoint.delete("delete", "/:id", { params, error: CommonProblems }).annotate(Requires, "contexts:write"),
-    HttpApiEndpoint.post("append", "/:id/items", {
-      params,
-      payload: AppendItems,
-      success: AppendedItems.pipe(HttpApiSchema.status(201)),
-      error: CommonProblems
-    }).annotate(Requires, "contexts:write"),
-    HttpApiEndpoint.get("items", "/:id/items", {
-      params,
-      query: {
-        ...listQuery,
-        /** Lists the items that this digest item replaced instead of the current ones. */
-        digest: Schema.optionalKey(ContextItemId)
-      },
-      success: Page(ContextItem),
-      error: CommonProblems
-    }).annotate(Requires, "contexts:read"),
-    HttpApiEndpoint.get("window", "/:id/window", {
-      params,
-      query: WindowQuery.fields,
-      success: ContextWindow,
-      error: CommonProblems
-    }).annotate(Requires, "contexts:read"),
-    HttpApiEndpoint.post("compact", "/:id/compact", {
-      params,
-      payload: CompactContext,
-      success: CompactedContext,
-      error: CommonProblems
-    }).annotate(Requires, "contexts:write"),
-    HttpApiEndpoint.post("search", "/:id/search", {
-      params,
-      payload: SearchContext,
-      success: ContextHits,
-      error: CommonProblems
-    }).annotate(Requires, "contexts:read")
-  )
-  .middleware(Authorization)
+export class ContextsApi extends guarded(
+  "contexts",
+  HttpApiEndpoint.post("create", "/", {
+    payload: CreateContext,
+    success: AgentContext.pipe(HttpApiSchema.status(201)),
+    error: CommonProblems
+  }).pipe(idempotent, requires("contexts:write")),
+  HttpApiEndpoint.get("list", "/", {
+    query: {
+      ...listQuery,
+      agentId: Schema.optionalKey(Label),
+      sessionId: Schema.optionalKey(Label),
+      q: Schema.optionalKey(Label)
+    },
+    success: Page(AgentContext),
+    error: CommonProblems
+  }).pipe(requires("contexts:read")),
+  HttpApiEndpoint.get("get", "/:id", { params, success: withETag, error: CommonProblems }).pipe(
+    requires("contexts:read")
+  ),
+  HttpApiEndpoint.patch("update", "/:id", {
+    params,
+    headers: { "if-match": Schema.optionalKey(Schema.String.check(Schema.isMaxLength(100))) },
+    payload: PatchContext,
+    success: withETag,
+    error: CommonProblems
+  }).pipe(requires("contexts:write")),
+  HttpApiEndpoint.delete("delete", "/:id", { params, error: CommonProblems }).pipe(requires("contexts:write")),
+  HttpApiEndpoint.post("append", "/:id/items", {
+    params,
+    payload: AppendItems,
+    success: AppendedItems.pipe(HttpApiSchema.status(201)),
+    error: CommonProblems
+  }).pipe(idempotent, requires("contexts:write")),
+  HttpApiEndpoint.get("items", "/:id/items", {
+    params,
+    query: {
+      ...listQuery,
+      /** Lists the items that this digest item replaced instead of the current ones. */
+      digest: Schema.optionalKey(ContextItemId)
+    },
+    success: Page(ContextItem),
+    error: CommonProblems
+  }).pipe(requires("contexts:read")),
+  HttpApiEndpoint.get("window", "/:id/window", {
+    params,
+    query: WindowQuery.fields,
+    success: ContextWindow,
+    error: CommonProblems
+  }).pipe(requires("contexts:read")),
+  HttpApiEndpoint.post("compact", "/:id/compact", {
+    params,
+    payload: CompactContext,
+    success: CompactedContext,
+    error: CommonProblems
+  }).pipe(idempotent, requires("contexts:write")),
+  HttpApiEndpoint.post("search", "/:id/search", {
+    params,
+    payload: SearchContext,
+    success: ContextHits,
+    error: CommonProblems
+  })
+    .annotate(OnlyReads, true)
+    .pipe(requires("contexts:read"))
+)
   .prefix("/contexts")
   .annotateMerge(
     OpenApi.annotations({ title: "Contexts", description: "What agents work in, within token budgets" })

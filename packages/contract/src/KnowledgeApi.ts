@@ -6,8 +6,9 @@ import { Page } from "@devops-mcp/domain/Page"
 import { SearchHit, SearchKind, SearchMode } from "@devops-mcp/domain/Search"
 import { WebhookSource } from "@devops-mcp/domain/Webhook"
 import { Schema } from "effect"
-import { HttpApiEndpoint, HttpApiGroup, HttpApiSchema, OpenApi } from "effect/http-api"
-import { Authorization, Requires } from "./Authorization.ts"
+import { HttpApiEndpoint, HttpApiSchema, OpenApi } from "effect/http-api"
+import { guarded, OnlyReads, requires } from "./Authorization.ts"
+import { idempotent } from "./Idempotency.ts"
 import { listQuery } from "./Lists.ts"
 import { CommonProblems } from "./Problems.ts"
 
@@ -27,19 +28,17 @@ export const EventQuery = Schema.Struct({
 
 export const EventPage = Page(Event)
 
-export class EventsApi extends HttpApiGroup.make("events")
-  .add(
-    HttpApiEndpoint.get("list", "/", {
-      query: EventQuery.fields,
-      success: EventPage,
-      error: CommonProblems
-    }).annotate(Requires, "events:read"),
-    HttpApiEndpoint.get("get", "/:id", { params: { id: EventId }, success: Event, error: CommonProblems }).annotate(
-      Requires,
-      "events:read"
-    )
+export class EventsApi extends guarded(
+  "events",
+  HttpApiEndpoint.get("list", "/", {
+    query: EventQuery.fields,
+    success: EventPage,
+    error: CommonProblems
+  }).pipe(requires("events:read")),
+  HttpApiEndpoint.get("get", "/:id", { params: { id: EventId }, success: Event, error: CommonProblems }).pipe(
+    requires("events:read")
   )
-  .middleware(Authorization)
+)
   .prefix("/events")
   .annotateMerge(OpenApi.annotations({ title: "Events", description: "What happened in the delivery pipeline" })) {}
 
@@ -50,29 +49,27 @@ export const AddDocument = Schema.Struct({
   metadata: Schema.optionalKey(Metadata)
 }).annotate({ identifier: "AddDocument" })
 
-export class DocumentsApi extends HttpApiGroup.make("documents")
-  .add(
-    HttpApiEndpoint.post("add", "/", {
-      payload: AddDocument,
-      success: Document.pipe(HttpApiSchema.status(202)),
-      error: CommonProblems
-    }).annotate(Requires, "knowledge:write"),
-    HttpApiEndpoint.get("list", "/", {
-      query: listQuery,
-      success: Page(Document),
-      error: CommonProblems
-    }).annotate(Requires, "knowledge:read"),
-    HttpApiEndpoint.get("get", "/:id", {
-      params: { id: DocumentId },
-      success: Document,
-      error: CommonProblems
-    }).annotate(Requires, "knowledge:read"),
-    HttpApiEndpoint.delete("delete", "/:id", { params: { id: DocumentId }, error: CommonProblems }).annotate(
-      Requires,
-      "knowledge:write"
-    )
+export class DocumentsApi extends guarded(
+  "documents",
+  HttpApiEndpoint.post("add", "/", {
+    payload: AddDocument,
+    success: Document.pipe(HttpApiSchema.status(202)),
+    error: CommonProblems
+  }).pipe(idempotent, requires("knowledge:write")),
+  HttpApiEndpoint.get("list", "/", {
+    query: listQuery,
+    success: Page(Document),
+    error: CommonProblems
+  }).pipe(requires("knowledge:read")),
+  HttpApiEndpoint.get("get", "/:id", {
+    params: { id: DocumentId },
+    success: Document,
+    error: CommonProblems
+  }).pipe(requires("knowledge:read")),
+  HttpApiEndpoint.delete("delete", "/:id", { params: { id: DocumentId }, error: CommonProblems }).pipe(
+    requires("knowledge:write")
   )
-  .middleware(Authorization)
+)
   .prefix("/documents")
   .annotateMerge(OpenApi.annotations({ title: "Documents", description: "Text added to the knowledge" })) {}
 
@@ -88,13 +85,11 @@ export const Search = Schema.Struct({
 
 export const SearchHits = Schema.Struct({ items: Schema.Array(SearchHit) }).annotate({ identifier: "SearchHits" })
 
-export class SearchApi extends HttpApiGroup.make("search")
-  .add(
-    HttpApiEndpoint.post("search", "/", { payload: Search, success: SearchHits, error: CommonProblems }).annotate(
-      Requires,
-      "knowledge:read"
-    )
-  )
-  .middleware(Authorization)
+export class SearchApi extends guarded(
+  "search",
+  HttpApiEndpoint.post("search", "/", { payload: Search, success: SearchHits, error: CommonProblems })
+    .annotate(OnlyReads, true)
+    .pipe(requires("knowledge:read"))
+)
   .prefix("/search")
   .annotateMerge(OpenApi.annotations({ title: "Search", description: "By meaning and by words, over everything" })) {}

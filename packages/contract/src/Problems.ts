@@ -44,6 +44,13 @@ export class MethodNotAllowed extends HttpApiError.Problem<MethodNotAllowed>()(
   members
 ) {}
 
+/** 408: the request's body did not arrive in time. */
+export class RequestTimeout extends HttpApiError.Problem<RequestTimeout>()(
+  "RequestTimeout",
+  { type: type("request-timeout"), status: 408, title: "The request did not arrive in time" },
+  members
+) {}
+
 export class Conflict extends HttpApiError.Problem<Conflict>()(
   "Conflict",
   { type: type("conflict"), status: 409, title: "The request contradicts what is stored" },
@@ -60,6 +67,12 @@ export class PreconditionFailed extends HttpApiError.Problem<PreconditionFailed>
 export class PayloadTooLarge extends HttpApiError.Problem<PayloadTooLarge>()(
   "PayloadTooLarge",
   { type: type("payload-too-large"), status: 413, title: "The request body is too large" },
+  members
+) {}
+
+export class UriTooLong extends HttpApiError.Problem<UriTooLong>()(
+  "UriTooLong",
+  { type: type("uri-too-long"), status: 414, title: "The address is too long" },
   members
 ) {}
 
@@ -83,6 +96,13 @@ export class ConfirmationRequired extends HttpApiError.Problem<ConfirmationRequi
   { ...members, preview: ActionPreview, confirmationToken: Schema.String, expiresAt: Timestamp }
 ) {}
 
+/** 429: `Retry-After` says when to ask again; `limit` which limit it is. */
+export class TooManyRequests extends HttpApiError.Problem<TooManyRequests>()(
+  "TooManyRequests",
+  { type: type("too-many-requests"), status: 429, title: "Too many requests" },
+  { ...members, limit: Schema.Literals(["address", "credential", "tenant", "concurrency", "login"]) }
+) {}
+
 export class InternalError extends HttpApiError.Problem<InternalError>()(
   "InternalError",
   { type: type("internal-error"), status: 500, title: "Something went wrong on our side" },
@@ -93,6 +113,13 @@ export class InternalError extends HttpApiError.Problem<InternalError>()(
 export class Unavailable extends HttpApiError.Problem<Unavailable>()(
   "Unavailable",
   { type: type("unavailable"), status: 503, title: "A service that this needs does not answer" },
+  members
+) {}
+
+/** 504: the request took longer than any request may; what it has begun may still come to its end. */
+export class GatewayTimeout extends HttpApiError.Problem<GatewayTimeout>()(
+  "GatewayTimeout",
+  { type: type("timeout"), status: 504, title: "The request took too long" },
   members
 ) {}
 

@@ -4,7 +4,8 @@ import { Page } from "@devops-mcp/domain/Page"
 import { Webhook, WebhookSource } from "@devops-mcp/domain/Webhook"
 import { Schema } from "effect"
 import { HttpApiEndpoint, HttpApiGroup, HttpApiSchema, OpenApi } from "effect/http-api"
-import { Authorization, Requires } from "./Authorization.ts"
+import { guarded, Requires, requires } from "./Authorization.ts"
+import { idempotent } from "./Idempotency.ts"
 import { listQuery } from "./Lists.ts"
 import {
   BadRequest,
@@ -36,25 +37,23 @@ export const CreatedWebhook = Schema.Struct({ ...WebhookWithUrl.fields, secret: 
   identifier: "CreatedWebhook"
 })
 
-export class WebhooksApi extends HttpApiGroup.make("webhooks")
-  .add(
-    HttpApiEndpoint.post("create", "/", {
-      payload: CreateWebhook,
-      success: CreatedWebhook.pipe(HttpApiSchema.status(201)),
-      error: CommonProblems
-    }).annotate(Requires, "webhooks:admin"),
-    HttpApiEndpoint.get("list", "/", {
-      query: listQuery,
-      success: Page(WebhookWithUrl),
-      error: CommonProblems
-    }).annotate(Requires, "webhooks:admin"),
-    HttpApiEndpoint.get("get", "/:id", { params, success: WebhookWithUrl, error: CommonProblems }).annotate(
-      Requires,
-      "webhooks:admin"
-    ),
-    HttpApiEndpoint.delete("delete", "/:id", { params, error: CommonProblems }).annotate(Requires, "webhooks:admin")
-  )
-  .middleware(Authorization)
+export class WebhooksApi extends guarded(
+  "webhooks",
+  HttpApiEndpoint.post("create", "/", {
+    payload: CreateWebhook,
+    success: CreatedWebhook.pipe(HttpApiSchema.status(201)),
+    error: CommonProblems
+  }).pipe(idempotent, requires("webhooks:admin")),
+  HttpApiEndpoint.get("list", "/", {
+    query: listQuery,
+    success: Page(WebhookWithUrl),
+    error: CommonProblems
+  }).pipe(requires("webhooks:admin")),
+  HttpApiEndpoint.get("get", "/:id", { params, success: WebhookWithUrl, error: CommonProblems }).pipe(
+    requires("webhooks:admin")
+  ),
+  HttpApiEndpoint.delete("delete", "/:id", { params, error: CommonProblems }).pipe(requires("webhooks:admin"))
+)
   .prefix("/webhooks")
   .annotateMerge(
     OpenApi.annotations({ title: "Webhooks", description: "Addresses that tools post their events to" })
@@ -80,7 +79,9 @@ export class DeliveriesApi extends HttpApiGroup.make("deliveries")
       params,
       success: AcceptedDelivery.pipe(HttpApiSchema.status(202)),
       error: [BadRequest, Unauthorized, NotFound, PayloadTooLarge, UnsupportedMediaType, InternalError, Unavailable]
-    }).annotate(OpenApi.Transform, delivery)
+    })
+      .annotate(Requires, "signature")
+      .annotate(OpenApi.Transform, delivery)
   )
   .prefix("/webhooks")
   .annotateMerge(OpenApi.annotations({ title: "Deliveries", description: "Signed deliveries from tools" })) {}

@@ -3,12 +3,18 @@ import { ApiKeys } from "./access/ApiKeys.ts"
 import { Authentication } from "./access/Authentication.ts"
 import { Bootstrap } from "./access/Bootstrap.ts"
 import { Confirmations } from "./access/Confirmations.ts"
+import { Revocations } from "./access/Revocations.ts"
 import { Changes } from "./changes/Changes.ts"
 import { Audit } from "./audit/Audit.ts"
+import { AuditTrail } from "./audit/AuditTrail.ts"
+import { Connections } from "./connections/Connections.ts"
+import { OAuthProviders } from "./connections/OAuthProviders.ts"
 import { AgentContexts } from "./contexts/AgentContexts.ts"
+import { RequestReplays } from "./idempotency/RequestReplays.ts"
 import { Ingest } from "./ingest/Ingest.ts"
 import { Knowledge } from "./knowledge/Knowledge.ts"
 import { Results } from "./results/Results.ts"
+import { Secrets } from "./secrets/Secrets.ts"
 import { Tasks } from "./tasks/Tasks.ts"
 import { Tools } from "./tools/Tools.ts"
 import { Webhooks } from "./webhooks/Webhooks.ts"
@@ -19,12 +25,16 @@ export const CoreLive = Layer.mergeAll(
   Bootstrap.layer.pipe(Layer.provideMerge(ApiKeys.layer)),
   Authentication.layer,
   Audit.layer,
+  AuditTrail.layer,
   Ingest.layer,
+  RequestReplays.layer,
   Results.layer,
   Tasks.layer.pipe(
     Layer.provide(Audit.layer),
     Layer.provideMerge(Tools.layer),
-    Layer.provideMerge(Confirmations.layer)
+    Layer.provideMerge(Confirmations.layer),
+    Layer.provideMerge(Connections.layer),
+    Layer.provideMerge(OAuthProviders.layer)
   ),
   Webhooks.layer
-).pipe(Layer.provideMerge(Changes.layer))
+).pipe(Layer.provide(Revocations.layer), Layer.provideMerge(Layer.merge(Changes.layer, Secrets.layer)))

@@ -2,6 +2,7 @@ import { ApiKeys } from "@devops-mcp/core/access/ApiKeys"
 import { Authentication } from "@devops-mcp/core/access/Authentication"
 import { Bootstrap } from "@devops-mcp/core/access/Bootstrap"
 import { Audit } from "@devops-mcp/core/audit/Audit"
+import { AuditTrail } from "@devops-mcp/core/audit/AuditTrail"
 import { ApiKeyRepository } from "@devops-mcp/core/ports/ApiKeyRepository"
 import { AuditRepository } from "@devops-mcp/core/ports/AuditRepository"
 import { TenantRepository } from "@devops-mcp/core/ports/TenantRepository"
@@ -73,7 +74,7 @@ layer(UseCases, { excludeTestServices: true, timeout: "60 seconds" })("access", 
       yield* emptied
       const keys = yield* ApiKeys
       const { firstKey } = yield* Bootstrap
-      const { key, tenant } = yield* keys.issue("by hand", "admin")
+      const { key, tenant } = yield* keys.issue({ name: "by hand", role: "admin" })
       assert.deepStrictEqual(yield* firstKey, Option.none())
       yield* keys.revoke(tenant.id, key.id)
       assert.deepStrictEqual(yield* firstKey, Option.none())
@@ -173,15 +174,17 @@ layer(UseCases, { excludeTestServices: true, timeout: "60 seconds" })("access", 
       yield* Effect.gen(function* () {
         const audit = yield* Audit
         for (const action of acts) {
-          yield* audit.record({ principal, action, outcome: "ok", requestId: "r", durationMs: 1 })
+          yield* audit.record({ principal, action, outcome: "ok", changes: false, requestId: "r", durationMs: 1 })
         }
       }).pipe(Effect.provideContext(context))
       yield* Scope.close(scope, Exit.void)
-      const rows = yield* (yield* AuditRepository).list(tenantId, 2_000)
+      const audit = yield* AuditRepository
+      const rows = yield* audit.lines(tenantId, { seq: 0, id: "00000000-0000-0000-0000-000000000000" }, 2_000)
       assert.deepStrictEqual(
         rows.map((row) => row.action),
-        acts.toReversed()
+        acts
       )
+      assert.deepStrictEqual(yield* (yield* AuditTrail).verify(tenantId), { valid: true, checked: acts.length })
     })
   )
 })

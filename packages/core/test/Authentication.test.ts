@@ -1,133 +1,19 @@
-import { Authentication } from "@devops-mcp/core/access/Authentication"
+import { Revocations } from "@devops-mcp/core/access/Revocations"
 import { scopesOf } from "@devops-mcp/core/Policy"
-import {
-  AccessTokens,
-  AccessTokensUnavailable,
-  refusedToken,
-  type TokenClaims
-} from "@devops-mcp/core/ports/AccessTokens"
-import { ApiKeyRepository } from "@devops-mcp/core/ports/ApiKeyRepository"
-import { StoreError } from "@devops-mcp/core/ports/StoreError"
-import { TenantRepository } from "@devops-mcp/core/ports/TenantRepository"
-import type { ApiKey } from "@devops-mcp/domain/ApiKey"
-import { NotFound, type Unauthenticated } from "@devops-mcp/domain/Errors"
-import { ApiKeyId, TenantId } from "@devops-mcp/domain/Ids"
-import type { Role, Scope } from "@devops-mcp/domain/Principal"
-import { freshId } from "@devops-mcp/testing/Fixtures"
-import * as NodeCrypto from "@effect/platform-node/NodeCrypto"
 import { assert, describe, it } from "@effect/vitest"
-import { Context, DateTime, Deferred, Effect, Fiber, Layer, Option, Redacted, Ref } from "effect"
-import { Digest } from "effect/crypto"
-import { Hex } from "effect/encoding"
+import { DateTime, Deferred, Effect, Fiber, Option, Queue, Redacted, Ref } from "effect"
 import { TestClock } from "effect/testing"
-
-const tenantId = freshId(TenantId)
-const secret = Redacted.make("dmk_the_key_that_this_test_knows_of_00")
-const key: ApiKey = {
-  id: freshId(ApiKeyId),
-  name: "ci",
-  role: "agent",
-  createdAt: DateTime.makeUnsafe(0)
-}
-
-const token = Redacted.make("header.claims.signature")
-const claims: TokenClaims = {
-  tenantId,
-  subject: "ada",
-  scopes: scopesOf("agent"),
-  expiresAt: DateTime.makeUnsafe(3_600_000)
-}
-
-type Lookup = Effect.Effect<Option.Option<ApiKey>, StoreError>
-
-type Verification = Effect.Effect<TokenClaims, Unauthenticated | AccessTokensUnavailable>
-
-/** What the ports answer for the one key and any token, and how often they were asked. */
-class Store extends Context.Service<
+import {
   Store,
-  {
-    readonly lookups: Ref.Ref<number>
-    readonly answer: Ref.Ref<Lookup>
-    readonly verifications: Ref.Ref<number>
-    readonly verification: Ref.Ref<Verification>
-    readonly tenants: Ref.Ref<ReadonlyArray<TenantId>>
-  }
->()("@devops-mcp/core/test/Authentication.test/Store") {
-  static readonly layer = Layer.effect(
-    Store,
-    Effect.gen(function* () {
-      return Store.of({
-        lookups: yield* Ref.make(0),
-        answer: yield* Ref.make<Lookup>(Effect.succeedSome(key)),
-        verifications: yield* Ref.make(0),
-        verification: yield* Ref.make<Verification>(Effect.succeed(claims)),
-        tenants: yield* Ref.make<ReadonlyArray<TenantId>>([tenantId])
-      })
-    })
-  )
-}
-
-const Keys = Layer.effect(
-  ApiKeyRepository,
-  Effect.gen(function* () {
-    const { answer, lookups } = yield* Store
-    const digest = yield* Digest.Digest
-    const known = Hex.encode(yield* digest.digest(Digest.sha256, new TextEncoder().encode(Redacted.value(secret))))
-    const mock = Layer.mock(ApiKeyRepository, {
-      findByHash: (hash) =>
-        Effect.gen(function* () {
-          yield* Ref.update(lookups, (count) => count + 1)
-          if (hash !== known) return Option.none()
-          const found = yield* Effect.flatten(Ref.get(answer))
-          return Option.map(found, (key) => ({ tenantId, key }))
-        })
-    })
-    return Context.get(yield* Layer.build(mock), ApiKeyRepository)
-  })
-)
-
-const Tokens = Layer.effect(
-  AccessTokens,
-  Effect.map(Store, ({ verification, verifications }) =>
-    AccessTokens.of({
-      verify: () =>
-        Effect.andThen(
-          Ref.update(verifications, (count) => count + 1),
-          Effect.flatten(Ref.get(verification))
-        )
-    })
-  )
-)
-
-const Tenants = Layer.unwrap(
-  Effect.map(Store, ({ tenants }) =>
-    Layer.mock(TenantRepository, {
-      get: (id) =>
-        Effect.flatMap(Ref.get(tenants), (known) =>
-          known.includes(id)
-            ? Effect.succeed({ id, name: "acme", createdAt: DateTime.makeUnsafe(0) })
-            : Effect.fail(new NotFound({ resource: "tenant", id }))
-        )
-    })
-  )
-)
-
-const TestLayer = Authentication.layer.pipe(
-  Layer.provide([Keys, Tokens, Tenants]),
-  Layer.provideMerge(Store.layer),
-  Layer.provide(NodeCrypto.layer)
-)
-
-const authenticate = (credential = secret) =>
-  Effect.flatMap(Authentication, (authentication) => authentication.authenticate(credential))
-
-const refusal = (credential = secret) => Effect.flip(authenticate(credential))
-
-const answer = (lookup: Lookup) => Effect.flatMap(Store, (store) => Ref.set(store.answer, lookup))
-
-const lookups = Effect.flatMap(Store, (store) => Ref.get(store.lookups))
-
-const storeDown = new StoreError({ operation: "api_keys.findByHash", retryable: true, cause: new Error("down") })
+  TestLayer,
+  answer,
+  authenticate,
+  key,
+  lookups,
+  refusal,
+  storeDown,
+  tenantId
+} from "./AuthenticationFakes.ts"
 
 describe("Authentication", () => {
   it.effect("gives the caller that a key stands for, with the scopes of its role", () =>
@@ -140,6 +26,14 @@ describe("Authentication", () => {
         role: "agent",
         scopes: scopesOf("agent")
       })
+    }).pipe(Effect.provide(TestLayer, { local: true }))
+  )
+
+  it.effect("a key with scopes of its own has those that its role has too, and no others", () =>
+    Effect.gen(function* () {
+      yield* answer(Effect.succeedSome({ ...key, scopes: ["tools:execute", "keys:admin", "events:read"] }))
+      const { role, scopes } = yield* authenticate()
+      assert.deepStrictEqual([role, new Set(scopes)], ["agent", new Set(["events:read", "tools:execute"])])
     }).pipe(Effect.provide(TestLayer, { local: true }))
   )
 
@@ -169,7 +63,23 @@ describe("Authentication", () => {
     }).pipe(Effect.provide(TestLayer, { local: true }))
   )
 
-  it.effect("a revocation takes effect within a second", () =>
+  it.effect("a revocation that is announced takes effect at once, whatever is remembered and still being read", () =>
+    Effect.gen(function* () {
+      const [asked, answered] = [yield* Deferred.make<void>(), yield* Deferred.make<void>()]
+      yield* answer(
+        Deferred.succeed(asked, undefined).pipe(Effect.andThen(Deferred.await(answered)), Effect.as(Option.some(key)))
+      )
+      const reading = yield* Effect.forkChild(refusal())
+      yield* Deferred.await(asked)
+      yield* (yield* Revocations).announce(key.id)
+      yield* Deferred.succeed(answered, undefined)
+      const refused = yield* Fiber.join(reading)
+      assert.strictEqual(yield* refusal(), refused)
+      assert.strictEqual(yield* lookups, 1)
+    }).pipe(Effect.provide(TestLayer, { local: true }))
+  )
+
+  it.effect("a revocation that nobody heard of takes effect within a second", () =>
     Effect.gen(function* () {
       yield* authenticate()
       yield* answer(Effect.succeedSome({ ...key, revokedAt: yield* DateTime.now }))
@@ -190,6 +100,69 @@ describe("Authentication", () => {
       yield* TestClock.adjust(1)
       yield* authenticate()
       assert.strictEqual(yield* lookups, 2)
+    }).pipe(Effect.provide(TestLayer, { local: true }))
+  )
+
+  it.effect("asks the store once in three seconds for a key that nobody has, and does not ask for what is no key", () =>
+    Effect.gen(function* () {
+      const unknown = Redacted.make("dmk_a_key_that_nobody_has_ever_given_out")
+      const first = yield* refusal(unknown)
+      yield* TestClock.adjust(2_999)
+      assert.strictEqual(yield* refusal(unknown), first)
+      assert.strictEqual(yield* lookups, 1)
+      yield* TestClock.adjust(1)
+      yield* refusal(unknown)
+      assert.strictEqual(yield* lookups, 2)
+      for (const none of ["dmk_short", `dmk_${"x".repeat(201)}`, `dmk_${"x".repeat(40)}!`]) {
+        assert.strictEqual(yield* refusal(Redacted.make(none)), first)
+      }
+      assert.strictEqual(yield* lookups, 2)
+    }).pipe(Effect.provide(TestLayer, { local: true }))
+  )
+
+  it.effect("a flood of unknown keys does not drive out the known ones", () =>
+    Effect.gen(function* () {
+      yield* authenticate()
+      const flood = Array.from({ length: 10_001 }, (_, n) => Redacted.make(`dmk_${String(n).padStart(40, "0")}`))
+      yield* Effect.forEach(flood, refusal, { discard: true })
+      yield* authenticate()
+      assert.strictEqual(yield* lookups, 10_002)
+      // The oldest of them was forgotten, the newest not.
+      yield* Effect.forEach([flood[0]!, flood[10_000]!], refusal)
+      assert.strictEqual(yield* lookups, 10_003)
+    }).pipe(Effect.provide(TestLayer, { local: true }))
+  )
+
+  it.effect("notes the use of a key once a minute, with nobody waiting, and again when it could not", () =>
+    Effect.gen(function* () {
+      const { notes, notesFail } = yield* Store
+      yield* Ref.set(notesFail, true)
+      yield* authenticate()
+      assert.strictEqual(yield* Queue.take(notes), `${key.id} at 0`)
+      yield* Ref.set(notesFail, false)
+      yield* TestClock.adjust(1_000)
+      yield* authenticate()
+      assert.strictEqual(yield* Queue.take(notes), `${key.id} at 1000`)
+      yield* answer(Effect.succeedSome({ ...key, lastUsedAt: DateTime.makeUnsafe(1_000) }))
+      for (const millis of [1_000, 58_999]) {
+        yield* TestClock.adjust(millis)
+        yield* authenticate()
+      }
+      yield* TestClock.adjust(1_001)
+      yield* authenticate()
+      assert.strictEqual(yield* Queue.take(notes), `${key.id} at 62000`)
+    }).pipe(Effect.provide(TestLayer, { local: true }))
+  )
+
+  it.effect("does not note the use of a key that is refused", () =>
+    Effect.gen(function* () {
+      const { notes } = yield* Store
+      yield* answer(Effect.succeedSome({ ...key, expiresAt: DateTime.makeUnsafe(0) }))
+      yield* refusal()
+      yield* TestClock.adjust(1_000)
+      yield* answer(Effect.succeedSome(key))
+      yield* authenticate()
+      assert.strictEqual(yield* Queue.take(notes), `${key.id} at 1000`)
     }).pipe(Effect.provide(TestLayer, { local: true }))
   )
 
@@ -214,114 +187,6 @@ describe("Authentication", () => {
       yield* Fiber.interrupt(leaves)
       yield* Deferred.succeed(answered, undefined)
       assert.strictEqual((yield* Fiber.join(stays)).actor, key.id)
-    }).pipe(Effect.provide(TestLayer, { local: true }))
-  )
-})
-
-const says = (verification: Verification) => Effect.flatMap(Store, (store) => Ref.set(store.verification, verification))
-
-const verifications = Effect.flatMap(Store, (store) => Ref.get(store.verifications))
-
-const setTenants = (tenants: ReadonlyArray<TenantId>) =>
-  Effect.flatMap(Store, (store) => Ref.set(store.tenants, tenants))
-
-const roles: ReadonlyArray<readonly [ReadonlyArray<Scope>, Role]> = [
-  [scopesOf("viewer"), "viewer"],
-  [scopesOf("agent"), "agent"],
-  [scopesOf("operator").filter((scope) => scope !== "queues:admin"), "agent"],
-  [scopesOf("platform"), "platform"],
-  [["tenants:admin", "keys:admin"], "viewer"],
-  [[], "viewer"]
-]
-
-describe("Authentication of access tokens", () => {
-  it.effect("gives the caller that a token stands for", () =>
-    Effect.gen(function* () {
-      assert.deepStrictEqual(yield* authenticate(token), {
-        tenantId,
-        credential: "jwt",
-        actor: "ada",
-        name: "ada",
-        role: "agent",
-        scopes: scopesOf("agent")
-      })
-      yield* says(Effect.succeed({ ...claims, client: "console" }))
-      assert.containSubset(yield* authenticate(Redacted.make("another")), { actor: "ada", name: "console" })
-      assert.strictEqual(yield* lookups, 0)
-    }).pipe(Effect.provide(TestLayer, { local: true }))
-  )
-
-  it.effect.each(roles)("a token with %j is of the role %s, and has those scopes alone", ([scopes, role]) =>
-    Effect.gen(function* () {
-      yield* says(Effect.succeed({ ...claims, scopes }))
-      const principal = yield* authenticate(token)
-      assert.deepStrictEqual([principal.role, principal.scopes], [role, scopes])
-    }).pipe(Effect.provide(TestLayer, { local: true }))
-  )
-
-  it.effect("a key is never taken for a token, nor a token for a key", () =>
-    Effect.gen(function* () {
-      yield* refusal(Redacted.make("dmk_a_key_that_nobody_has_ever_given_out"))
-      assert.deepStrictEqual([yield* lookups, yield* verifications], [1, 0])
-      yield* authenticate(token)
-      assert.deepStrictEqual([yield* lookups, yield* verifications], [1, 1])
-    }).pipe(Effect.provide(TestLayer, { local: true }))
-  )
-
-  it.effect("refuses a tenant that does not exist like a token that is no good, and notices within a minute", () =>
-    Effect.gen(function* () {
-      yield* says(Effect.fail(refusedToken))
-      const bad = yield* refusal(token)
-      yield* says(Effect.succeed({ ...claims, tenantId: freshId(TenantId) }))
-      assert.deepStrictEqual(yield* refusal(token), bad)
-      yield* says(Effect.succeed(claims))
-      const other = Redacted.make("other")
-      yield* authenticate(other)
-      yield* setTenants([])
-      yield* authenticate(other)
-      yield* TestClock.adjust("1 minute")
-      assert.deepStrictEqual(yield* refusal(other), bad)
-      yield* setTenants([tenantId])
-      yield* authenticate(other)
-    }).pipe(Effect.provide(TestLayer, { local: true }))
-  )
-
-  it.effect("verifies a token once a minute, and each token for itself", () =>
-    Effect.gen(function* () {
-      yield* authenticate(token)
-      yield* TestClock.adjust(59_999)
-      yield* authenticate(token)
-      assert.strictEqual(yield* verifications, 1)
-      yield* authenticate(Redacted.make("other"))
-      assert.strictEqual(yield* verifications, 2)
-      yield* TestClock.adjust(1)
-      yield* authenticate(token)
-      assert.strictEqual(yield* verifications, 3)
-    }).pipe(Effect.provide(TestLayer, { local: true }))
-  )
-
-  it.effect("a token that was verified works until it expires and not a moment longer", () =>
-    Effect.gen(function* () {
-      yield* says(Effect.succeed({ ...claims, expiresAt: DateTime.makeUnsafe(10_000) }))
-      yield* authenticate(token)
-      yield* says(Effect.fail(refusedToken))
-      yield* TestClock.adjust(9_999)
-      yield* authenticate(token)
-      yield* TestClock.adjust(1)
-      assert.strictEqual(yield* refusal(token), refusedToken)
-    }).pipe(Effect.provide(TestLayer, { local: true }))
-  )
-
-  it.effect("remembers no refusal, and API keys work while nobody can verify tokens", () =>
-    Effect.gen(function* () {
-      const down = new AccessTokensUnavailable({ retryable: true, cause: new Error("down") })
-      yield* says(Effect.fail(down))
-      assert.strictEqual(yield* refusal(token), down)
-      yield* authenticate()
-      yield* says(Effect.fail(refusedToken))
-      yield* refusal(token)
-      yield* says(Effect.succeed(claims))
-      yield* authenticate(token)
     }).pipe(Effect.provide(TestLayer, { local: true }))
   )
 })

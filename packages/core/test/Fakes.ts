@@ -6,6 +6,7 @@ import { scopesOf } from "@devops-mcp/core/Policy"
 import { AccessTokens } from "@devops-mcp/core/ports/AccessTokens"
 import { Chunker } from "@devops-mcp/core/ports/Chunker"
 import { Embedder, EmbedderError } from "@devops-mcp/core/ports/Embedder"
+import { OAuthClient } from "@devops-mcp/core/ports/OAuthClient"
 import { ObjectStore } from "@devops-mcp/core/ports/ObjectStore"
 import { ToolAdapters } from "@devops-mcp/core/ports/ToolAdapter"
 import type { WebhookHeaders } from "@devops-mcp/core/ports/WebhookAdapter"
@@ -117,6 +118,7 @@ export const UseCases = CoreLive.pipe(
       EmbedderFault.layer,
       AccessTokens.layerRefusing,
       WebhookAdaptersLive,
+      Layer.mock(OAuthClient, {}),
       Layer.succeed(ToolAdapters, new Map()),
       NodeCrypto.layer,
       Layer.succeed(References.MinimumLogLevel, "None")

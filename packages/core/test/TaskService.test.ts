@@ -50,7 +50,7 @@ const ToolsFake = Layer.mock(Tools, {
 /** What was put on record, of all tests. */
 const acts: Array<Act> = []
 
-const AuditFake = Layer.succeed(Audit, { record: (act) => Effect.sync(() => void acts.push(act)) })
+const AuditFake = Layer.mock(Audit, { record: (act) => Effect.sync(() => void acts.push(act)) })
 
 const Jobs = PostgresJobQueue({
   exclusive: true,
@@ -400,7 +400,9 @@ layer(TestLayer, { excludeTestServices: true, timeout: "60 seconds" })("Tasks", 
           .filter(({ requestId }) => requestId === id)
           .map(({ durationMs: _, principal: { actor }, requestId: __, ...act }) => ({ actor, ...act }))
       })
-      const row = (action: string, outcome: string) => [{ actor: "ada", action, outcome }]
+      const row = (action: string, outcome: string) => [
+        { actor: "ada", action, outcome, changes: outcome !== "denied" }
+      ]
       assert.deepStrictEqual(yield* run("git", "look"), row("mcp.git_look", "ok"))
       assert.deepStrictEqual(yield* run("broken", "look"), row("mcp.broken_look", "failed"))
       assert.deepStrictEqual(yield* run("git", "dance"), row("mcp.git_dance", "failed"))

@@ -1,5 +1,6 @@
 import * as BusMemory from "@devops-mcp/cache/BusMemory"
 import * as CacheMemory from "@devops-mcp/cache/CacheMemory"
+import { Connections } from "@devops-mcp/core/connections/Connections"
 import { Confirmations } from "@devops-mcp/core/access/Confirmations"
 import { type Change, Changes } from "@devops-mcp/core/changes/Changes"
 import { scopesOf } from "@devops-mcp/core/Policy"
@@ -10,7 +11,7 @@ import { NotFound } from "@devops-mcp/domain/Errors"
 import { ApiKeyId, TenantId, ToolId } from "@devops-mcp/domain/Ids"
 import type { Principal, Role } from "@devops-mcp/domain/Principal"
 import type { Risk, Tool } from "@devops-mcp/domain/Tool"
-import { freshId, TestSigningKey } from "@devops-mcp/testing/Fixtures"
+import { freshId, TestSecrets, TestSigningKey } from "@devops-mcp/testing/Fixtures"
 import * as NodeCrypto from "@effect/platform-node/NodeCrypto"
 import { assert, layer } from "@effect/vitest"
 import { DateTime, Effect, Exit, Fiber, Layer } from "effect"
@@ -77,7 +78,7 @@ const Repository = Layer.mock(ToolRepository, {
   },
   list: () => Effect.succeed({ items: stored, nextCursor: null }),
   create: (_, tool) => Effect.succeed(tool),
-  update: (_, name, config) => Effect.succeed({ ...toolOf(name, "fake"), config, version: 2 }),
+  update: (_, name, { config = {} }) => Effect.succeed({ ...toolOf(name, "fake"), config, version: 2 }),
   delete: (_, name) => (name === "alpha" ? Effect.void : Effect.fail(new NotFound({ resource: "tool", id: name })))
 })
 
@@ -88,7 +89,7 @@ const TestLayer = Tools.layer.pipe(
     Confirmations.layer.pipe(Layer.provide([CacheMemory.layer, TestSigningKey]))
   ]),
   Layer.provideMerge(Changes.layer),
-  Layer.provide([BusMemory.layer, NodeCrypto.layer])
+  Layer.provide([BusMemory.layer, NodeCrypto.layer, TestSecrets, Layer.mock(Connections, {})])
 )
 
 const execute = (role: Role, action: string, tool = "alpha") =>
@@ -170,10 +171,10 @@ layer(TestLayer)("Tools", (it) => {
       const heard: Array<Change> = []
       yield* (yield* Changes).listen((change) => heard.push(change))
       yield* tools.create(tenantId, { name: "a", kind: "fake" })
-      yield* tools.update(tenantId, "alpha", {})
+      yield* tools.update(tenantId, "alpha", { config: {} })
       yield* tools.delete(tenantId, "alpha")
       yield* Effect.flip(tools.create(tenantId, { name: "a", kind: "nothing" }))
-      yield* Effect.flip(tools.update(tenantId, "beta", {}))
+      yield* Effect.flip(tools.update(tenantId, "beta", { config: {} }))
       yield* Effect.flip(tools.delete(tenantId, "beta"))
       assert.deepStrictEqual(
         heard,
@@ -242,9 +243,9 @@ layer(TestLayer)("Tools", (it) => {
         yield* pointer(tools.create(tenantId, { name: "a", kind: "fake", config: { bad: 1 } })),
         "/config"
       )
-      assert.strictEqual(yield* pointer(tools.update(tenantId, "alpha", { bad: 1 })), "/config")
+      assert.strictEqual(yield* pointer(tools.update(tenantId, "alpha", { config: { bad: 1 } })), "/config")
       assert.deepStrictEqual((yield* tools.create(tenantId, { name: "a", kind: "fake" })).config, {})
-      assert.strictEqual((yield* tools.update(tenantId, "alpha", {})).version, 2)
+      assert.strictEqual((yield* tools.update(tenantId, "alpha", { config: {} })).version, 2)
     })
   )
 })

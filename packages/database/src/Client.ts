@@ -1,8 +1,11 @@
+import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
 import * as PgClient from "@effect/sql-pg/PgClient"
 import { type Config, Duration, Effect, Layer, Option, Predicate, Redacted, String } from "effect"
 import { SqlClient, type SqlError } from "effect/sql"
+import type { ConnectionOptions } from "node:tls"
 import * as EmbeddedPostgres from "./embedded/EmbeddedPostgres.ts"
 import { DatabaseUnreachable, DatabaseUnsupported, reasonOf } from "./Errors.ts"
+import { serverTls } from "./ServerTls.ts"
 import { databaseUrl, home, isPostgres } from "./Settings.ts"
 
 /** Connections of one program to a server; several replicas share the server's limit. */
@@ -74,13 +77,20 @@ const detailOf = (error: SqlError.SqlError): string => {
 /** A client of the server at a URL, once it has shown that it is one we can use. */
 export const server = (url: Redacted.Redacted) => {
   const address = addressOf(url)
-  const client = PgClient.layer({ ...naming, url, maxConnections: serverConnections, connectTimeout }).pipe(
-    Layer.catch((error) =>
-      Layer.effectContext<Clients, DatabaseUnreachable, never>(
-        Effect.fail(new DatabaseUnreachable({ address, detail: detailOf(error) }))
+  const connected = (ssl: ConnectionOptions | undefined) =>
+    PgClient.layer({ ...naming, url, maxConnections: serverConnections, connectTimeout, ssl }).pipe(
+      Layer.catch((error) =>
+        Layer.effectContext<Clients, DatabaseUnreachable, never>(
+          Effect.fail(new DatabaseUnreachable({ address, detail: detailOf(error) }))
+        )
       )
     )
-  )
+  const client = Layer.unwrap(
+    Effect.mapBoth(serverTls(Redacted.value(url)), {
+      onFailure: ({ message }) => new DatabaseUnreachable({ address, detail: message }),
+      onSuccess: connected
+    })
+  ).pipe(Layer.provide(NodeFileSystem.layer))
   return Layer.effectDiscard(checkServer(address)).pipe(Layer.provideMerge(client))
 }
 

@@ -3,16 +3,15 @@ import { Effect, Layer } from "effect"
 import { SqlClient } from "effect/sql"
 import * as Client from "./Client.ts"
 import * as Migrations from "./Migrations.ts"
-import {
-  ApiKeyRepositoryLive,
-  AuditRepositoryLive,
-  IdempotencyRepositoryLive,
-  TenantRepositoryLive
-} from "./repositories/Access.ts"
+import { ApiKeyRepositoryLive, IdempotencyRepositoryLive, TenantRepositoryLive } from "./repositories/Access.ts"
+import { AuditRepositoryLive } from "./repositories/Audit.ts"
+import { ConnectionRepositoryLive } from "./repositories/Connections.ts"
 import { ContextRepositoryLive } from "./repositories/Contexts.ts"
 import { DocumentRepositoryLive } from "./repositories/Documents.ts"
 import { EventRepositoryLive } from "./repositories/Events.ts"
 import { McpSessionRepositoryLive } from "./repositories/McpSessions.ts"
+import { RequestReplayRepositoryLive } from "./repositories/RequestReplays.ts"
+import { SealedValuesLive } from "./repositories/SealedValues.ts"
 import { SearchIndexLive } from "./repositories/SearchIndex.ts"
 import { TaskRepositoryLive } from "./repositories/Tasks.ts"
 import { ToolRepositoryLive } from "./repositories/Tools.ts"
@@ -23,11 +22,14 @@ import { Tenancy, TransactionsLive } from "./Tenancy.ts"
 export const RepositoriesLive = Layer.mergeAll(
   ApiKeyRepositoryLive,
   AuditRepositoryLive,
+  ConnectionRepositoryLive,
   ContextRepositoryLive,
   DocumentRepositoryLive,
   EventRepositoryLive,
   IdempotencyRepositoryLive,
   McpSessionRepositoryLive,
+  RequestReplayRepositoryLive,
+  SealedValuesLive,
   SearchIndexLive,
   TaskRepositoryLive,
   TenantRepositoryLive,

@@ -1,14 +1,22 @@
 import type { TenantId } from "@devops-mcp/domain/Ids"
 import { StoreError } from "@devops-mcp/core/ports/StoreError"
 import { Transactions } from "@devops-mcp/core/ports/Transactions"
-import { Context, Effect, Layer, Predicate } from "effect"
+import { Context, Effect, Layer, Option, Predicate } from "effect"
 import { SqlClient, SqlError } from "effect/sql"
 import { applicationRole, systemRole, tenantSetting } from "./TenantIsolation.ts"
 
-/** Whose transaction is running; `system` before a tenant is known. */
-const CurrentTenant = Context.Reference<TenantId | "system" | undefined>("@devops-mcp/database/Tenancy/CurrentTenant", {
+/** Whose transaction is running; `system` before a tenant is known. What is forked in it may live longer than it. */
+interface Entered {
+  readonly tenant: TenantId | "system"
+  isOpen: boolean
+}
+
+const CurrentTenant = Context.Reference<Entered | undefined>("@devops-mcp/database/Tenancy/CurrentTenant", {
   defaultValue: () => undefined
 })
+
+const foreign = Effect.die(new Error("A transaction of one tenant must not reach into another's"))
+const outlived = Effect.die(new Error("A transaction that has ended must not be used"))
 
 /** The server is stopping, starting or out of connections: the client takes these for errors of the statement. */
 const passing = /^(57P0[1-3]|53)/
@@ -57,20 +65,26 @@ export class Tenancy extends Context.Service<
           tenant === "system"
             ? sql`select set_config('role', ${systemRole}, true)`
             : sql`select set_config('role', ${applicationRole}, true), set_config(${tenantSetting}, ${tenant}, true)`
-        return Effect.flatMap(CurrentTenant, (current) => {
-          if (current !== undefined && current !== tenant) {
-            return Effect.die(new Error("A transaction of one tenant must not reach into another's"))
-          }
-          const transaction =
-            current === undefined
-              ? sql.withTransaction(Effect.andThen(enter, effect)).pipe(
-                  // On a lost connection the rollback fails too, and the client makes a defect of that.
-                  Effect.catchDefect((defect) =>
-                    SqlError.isSqlError(defect) ? Effect.fail(defect) : Effect.die(defect)
-                  ),
-                  Effect.provideService(CurrentTenant, tenant)
-                )
-              : effect
+        const begin = Effect.suspend(() => {
+          const entered: Entered = { tenant, isOpen: true }
+          const entering = Effect.ensuring(
+            Effect.andThen(enter, effect),
+            Effect.sync(() => (entered.isOpen = false))
+          )
+          return sql.withTransaction(entering).pipe(
+            // On a lost connection the rollback fails too, and the client makes a defect of that.
+            Effect.catchDefect((defect) => (SqlError.isSqlError(defect) ? Effect.fail(defect) : Effect.die(defect))),
+            Effect.provideService(CurrentTenant, entered)
+          )
+        })
+        return Effect.contextWith((context: Context.Context<never>) => {
+          const current = Context.get(context, CurrentTenant)
+          const isJoining = current?.isOpen === true
+          if (isJoining && current.tenant !== tenant) return foreign
+          // Its connection may be another tenant's by now. What runs after the commit has none, and begins anew.
+          const hasEnded = current?.isOpen === false
+          if (hasEnded && Option.isSome(Context.getOption(context, sql.transactionService))) return outlived
+          const transaction = isJoining ? effect : begin
           return Effect.mapError(transaction, (error) =>
             // The compiler cannot narrow a type parameter; what is no SqlError is one of the others.
             SqlError.isSqlError(error) ? storeError(operation)(error) : (error as Exclude<E, SqlError.SqlError>)

@@ -48,3 +48,9 @@ export type ResultId = typeof ResultId.Type
 
 export const McpSessionId = uuid.pipe(Schema.brand("McpSessionId"))
 export type McpSessionId = typeof McpSessionId.Type
+
+export const OAuthProviderId = uuid.pipe(Schema.brand("OAuthProviderId"))
+export type OAuthProviderId = typeof OAuthProviderId.Type
+
+export const ConnectionId = uuid.pipe(Schema.brand("ConnectionId"))
+export type ConnectionId = typeof ConnectionId.Type

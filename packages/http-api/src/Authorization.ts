@@ -1,15 +1,25 @@
-import { Authorization, Caller, Requires } from "@devops-mcp/contract/Authorization"
-import { Forbidden } from "@devops-mcp/contract/Problems"
+import { Authorization, Caller, OnlyReads, Requires } from "@devops-mcp/contract/Authorization"
+import { Forbidden, GatewayTimeout } from "@devops-mcp/contract/Problems"
 import { Authentication } from "@devops-mcp/core/access/Authentication"
 import { credentialOf } from "@devops-mcp/core/access/Credential"
 import { Audit } from "@devops-mcp/core/audit/Audit"
+import { Limits } from "@devops-mcp/core/limits/Limits"
+import { RateLimited } from "@devops-mcp/core/limits/RateLimited"
 import { allows } from "@devops-mcp/core/Policy"
 import type { AuditOutcome } from "@devops-mcp/domain/Audit"
 import type { Principal } from "@devops-mcp/domain/Principal"
+import { RequestClient } from "@devops-mcp/infrastructure/ClientAddress"
+import { showAllowance } from "@devops-mcp/infrastructure/Limits"
 import { RequestId } from "@devops-mcp/observability/RequestContext"
-import { Clock, Context, Effect, Exit, Layer, Option } from "effect"
+import { apiRequestTimeout } from "@devops-mcp/resilience/Policies"
+import { Clock, Context, Effect, Exit, Layer, Option, Schema } from "effect"
 import { HttpRouter, HttpServerError, HttpServerRequest, type HttpServerResponse } from "effect/http"
-import { orProblem, unauthorized } from "./Problems.ts"
+import { orProblem, toProblem, unauthorized } from "./Problems.ts"
+import { readBody } from "./Validation.ts"
+
+const readingMethods: ReadonlySet<string> = new Set(["GET", "HEAD"])
+
+const isRateLimited = Schema.is(RateLimited)
 
 const outcomeOf = (status: number): AuditOutcome =>
   status < 400 ? "ok" : status === 401 || status === 403 ? "denied" : "failed"
@@ -26,6 +36,9 @@ export const AuthorizationLive = Layer.effect(
   Effect.gen(function* () {
     const authentication = yield* Authentication
     const audit = yield* Audit
+    const limits = yield* Limits
+
+    const refused = Effect.flatMap(RequestId, (requestId) => audit.refused({ reason: "credential", requestId }))
 
     const authenticate = Effect.gen(function* () {
       const request = yield* HttpServerRequest.HttpServerRequest
@@ -33,26 +46,39 @@ export const AuthorizationLive = Layer.effect(
       if (Option.isNone(credential)) {
         return yield* yield* unauthorized("Send an API key as Authorization: Bearer, or as X-API-Key")
       }
-      return yield* orProblem(authentication.authenticate(credential.value))
+      const known = authentication
+        .authenticate(credential.value)
+        .pipe(Effect.tapErrorTag("@devops-mcp/domain/Errors/Unauthenticated", () => refused))
+      const { network } = yield* RequestClient
+      const principal = yield* orProblem(limits.login(network, credential.value, known))
+      yield* showAllowance(yield* orProblem(limits.caller(principal)))
+      return principal
     })
+
+    const overdue = Effect.flatMap(RequestId, (requestId) =>
+      Effect.fail(new GatewayTimeout({ code: "timeout", detail: "The request took too long", requestId }))
+    )
 
     const refuse = Effect.fnUntraced(function* (detail: string) {
       return yield* new Forbidden({ code: "forbidden", detail, requestId: yield* RequestId })
     })
 
     const audited =
-      (principal: Principal, action: string) =>
+      (principal: Principal, action: string, mayChange: boolean) =>
       <E, R>(act: Effect.Effect<HttpServerResponse.HttpServerResponse, E, R>) =>
         Effect.gen(function* () {
           const startedAt = yield* Clock.currentTimeMillis
           const target = Object.values(yield* HttpRouter.params).join("/")
           return yield* Effect.onExit(act, (exit) =>
             Effect.gen(function* () {
+              const status = yield* statusOf(exit)
               yield* audit.record({
                 principal,
                 action,
                 ...(target === "" ? {} : { target }),
-                outcome: outcomeOf(yield* statusOf(exit)),
+                outcome: outcomeOf(status),
+                // What is answered with a 4xx has not been done.
+                changes: mayChange && (status < 400 || status >= 500),
                 requestId: yield* RequestId,
                 durationMs: (yield* Clock.currentTimeMillis) - startedAt
               })
@@ -62,16 +88,23 @@ export const AuthorizationLive = Layer.effect(
 
     return Authorization.of((httpEffect, { endpoint, group }) => {
       const required = Context.getOption(endpoint.annotations, Requires)
+      const mayChange = !readingMethods.has(endpoint.method) && !Context.get(endpoint.annotations, OnlyReads)
       const allowed = Effect.fnUntraced(function* (principal: Principal) {
-        if (Option.isNone(required)) return yield* refuse("This route is open to nobody")
+        if (Option.isNone(required) || required.value === "signature") {
+          return yield* refuse("This route is open to nobody")
+        }
         if (required.value !== "any" && !allows(principal, required.value)) {
           return yield* refuse(`This needs the scope '${required.value}'`)
         }
-        return yield* Effect.provideService(httpEffect, Caller, principal)
+        return yield* Effect.andThen(readBody, Effect.provideService(httpEffect, Caller, principal)).pipe(
+          Effect.timeoutOrElse({ duration: apiRequestTimeout, orElse: () => overdue }),
+          limits.running(principal.tenantId),
+          Effect.catchIf(isRateLimited, toProblem)
+        )
       })
       return Effect.flatMap(authenticate, (principal) =>
         allowed(principal).pipe(
-          audited(principal, `${group.identifier}.${endpoint.identifier}`),
+          audited(principal, `${group.identifier}.${endpoint.identifier}`, mayChange),
           Effect.annotateLogs({ tenantId: principal.tenantId })
         )
       )

@@ -4,6 +4,8 @@ import { HttpApiBuilder } from "effect/http-api"
 import { AuthorizationLive } from "./Authorization.ts"
 import { DocsRoute } from "./Docs.ts"
 import { ApiKeysHandlers } from "./handlers/ApiKeys.ts"
+import { AuditHandlers } from "./handlers/Audit.ts"
+import { ConnectionsHandlers, OAuthProvidersHandlers } from "./handlers/Connections.ts"
 import { ContextsHandlers } from "./handlers/Contexts.ts"
 import { DeliveriesHandlers } from "./handlers/Deliveries.ts"
 import { DocumentsHandlers } from "./handlers/Documents.ts"
@@ -15,17 +17,23 @@ import { TenantsHandlers } from "./handlers/Tenants.ts"
 import { ToolKindsHandlers } from "./handlers/ToolKinds.ts"
 import { ToolsHandlers } from "./handlers/Tools.ts"
 import { WebhooksHandlers } from "./handlers/Webhooks.ts"
+import { IdempotencyLive } from "./Idempotency.ts"
 import { MethodNotAllowedRoutes } from "./MethodNotAllowed.ts"
+import { OAuthCallbackRoute } from "./OAuthCallback.ts"
+import { PermissionsDeclared } from "./Permissions.ts"
 import { ValidationLive } from "./Validation.ts"
 
 const ApiRoutes = HttpApiBuilder.layer(Api, { openapiPath: "/openapi.json" }).pipe(
   Layer.provide([
     ApiKeysHandlers,
+    AuditHandlers,
+    ConnectionsHandlers,
     ContextsHandlers,
     DeliveriesHandlers,
     DocumentsHandlers,
     EventsHandlers,
     MeHandlers,
+    OAuthProvidersHandlers,
     SearchHandlers,
     TasksHandlers,
     TenantsHandlers,
@@ -33,8 +41,9 @@ const ApiRoutes = HttpApiBuilder.layer(Api, { openapiPath: "/openapi.json" }).pi
     ToolsHandlers,
     WebhooksHandlers
   ]),
-  Layer.provide([AuthorizationLive, ValidationLive])
+  Layer.provide([AuthorizationLive, IdempotencyLive, ValidationLive]),
+  Layer.provide(PermissionsDeclared(Api))
 )
 
 /** Every route of the HTTP API with its document and its reference; what it needs are use-cases and repositories. */
-export const HttpApiRoutes = Layer.mergeAll(ApiRoutes, DocsRoute, MethodNotAllowedRoutes)
+export const HttpApiRoutes = Layer.mergeAll(ApiRoutes, DocsRoute, OAuthCallbackRoute, MethodNotAllowedRoutes)

@@ -1,5 +1,7 @@
 import * as Problem from "@devops-mcp/contract/Problems"
 import type { ConfirmationRequired } from "@devops-mcp/core/access/Confirmations"
+import type { AnswerNotKept, KeyReused, StillRunning } from "@devops-mcp/core/idempotency/RequestReplays"
+import type { RateLimited } from "@devops-mcp/core/limits/RateLimited"
 import type { CacheError } from "@devops-mcp/core/ports/Cache"
 import type { AccessTokensUnavailable } from "@devops-mcp/core/ports/AccessTokens"
 import type { CursorError } from "@devops-mcp/core/ports/Cursor"
@@ -14,8 +16,10 @@ import type {
   StaleVersion,
   Unauthenticated
 } from "@devops-mcp/domain/Errors"
+import { refusalHeaders, tooManyRequests, withAnswerHeaders } from "@devops-mcp/infrastructure/Limits"
 import { RequestId } from "@devops-mcp/observability/RequestContext"
-import { type Array as Arr, Cause, Effect } from "effect"
+import { replayPollInterval } from "@devops-mcp/resilience/Policies"
+import { type Array as Arr, Cause, Duration, Effect } from "effect"
 import { HttpEffect, type HttpServerRequest, HttpServerResponse } from "effect/http"
 
 /** Every error that use-cases and ports fail with. */
@@ -33,6 +37,10 @@ export type ApplicationError =
   | EmbedderError
   | CacheError
   | ConfirmationRequired
+  | RateLimited
+  | KeyReused
+  | StillRunning
+  | AnswerNotKept
 
 /** What clients are asked to wait before they repeat a request that met a dependency out of order. */
 const retryAfterSeconds = 1
@@ -115,7 +123,18 @@ const problems = {
         confirmationToken: error.confirmationToken,
         expiresAt: error.expiresAt
       })
-    )
+    ),
+  "@devops-mcp/core/limits/RateLimited": (error: RateLimited) =>
+    Effect.andThen(withAnswerHeaders(refusalHeaders(error)), tooManyRequests(error)),
+  "@devops-mcp/core/idempotency/RequestReplays/KeyReused": (error: KeyReused, requestId: string) =>
+    Effect.succeed(new Problem.Unprocessable({ code: "idempotency-key-reused", detail: error.message, requestId })),
+  "@devops-mcp/core/idempotency/RequestReplays/StillRunning": (error: StillRunning, requestId: string) =>
+    Effect.as(
+      withHeader("retry-after", String(Duration.toSeconds(replayPollInterval))),
+      new Problem.Conflict({ code: "idempotency-in-progress", detail: error.message, requestId })
+    ),
+  "@devops-mcp/core/idempotency/RequestReplays/AnswerNotKept": (error: AnswerNotKept, requestId: string) =>
+    Effect.succeed(new Problem.Conflict({ code: "idempotency-answer-not-kept", detail: error.message, requestId }))
 } satisfies {
   readonly [Tag in ApplicationError["_tag"]]: (
     error: Extract<ApplicationError, { readonly _tag: Tag }>,

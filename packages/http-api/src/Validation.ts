@@ -1,9 +1,19 @@
 import { deepestNesting, isNestedDeeper } from "@devops-mcp/core/JsonNesting"
 import { maxBodyBytes } from "@devops-mcp/infrastructure/Settings"
-import { NotFound, PayloadTooLarge, type ProblemDetail, UnsupportedMediaType } from "@devops-mcp/contract/Problems"
+import {
+  NotFound,
+  PayloadTooLarge,
+  type ProblemDetail,
+  RequestTimeout,
+  Unavailable,
+  UnsupportedMediaType
+} from "@devops-mcp/contract/Problems"
+import { Authorization } from "@devops-mcp/contract/Authorization"
+import { withAnswerHeaders } from "@devops-mcp/infrastructure/Limits"
+import { requestBodyTimeout } from "@devops-mcp/resilience/Policies"
 import { Validation } from "@devops-mcp/contract/Validation"
 import { RequestId } from "@devops-mcp/observability/RequestContext"
-import { Array as Arr, ByteSize, Cause, Effect, Layer, SchemaIssue } from "effect"
+import { Array as Arr, ByteSize, Cause, Effect, Fiber, Layer, SchemaIssue } from "effect"
 import { HttpIncomingMessage, HttpMethod, HttpServerError, HttpServerRequest } from "effect/http"
 import { HttpApiError } from "effect/http-api"
 import { badRequest, internalError } from "./Problems.ts"
@@ -56,11 +66,56 @@ const readError = (cause: Cause.Cause<unknown>) =>
       : []
   )[0]
 
+/**
+ * Reads a JSON body and keeps it with the request, so what decodes it finds it read: within `requestBodyTimeout`, and
+ * nested no deeper than a parser can take. A body that cannot be read is the decoder's to report.
+ */
+export const readBody = Effect.gen(function* () {
+  const request = yield* HttpServerRequest.HttpServerRequest
+  if (!HttpMethod.hasBody(request.method) || request.headers["content-type"]?.includes("json") !== true) return
+  // In the request's own time: to interrupt it cuts the connection, and no answer would arrive.
+  const reading = yield* Effect.forkScoped(Effect.orElseSucceed(request.text, () => ""))
+  const body = yield* Fiber.join(reading).pipe(
+    Effect.timeoutOrElse({
+      duration: requestBodyTimeout,
+      orElse: () =>
+        Effect.flatMap(RequestId, (requestId) =>
+          Effect.fail(
+            new RequestTimeout({ code: "request-timeout", detail: "The body did not arrive in time", requestId })
+          )
+        )
+    })
+  )
+  if (isNestedDeeper(body, deepestNesting)) {
+    return yield* yield* badRequest([{ pointer: "/body", detail: `Nested deeper than ${deepestNesting} levels` }])
+  }
+})
+
+const overloaded = Effect.flatMap(RequestId, (requestId) =>
+  Effect.fail(new Unavailable({ code: "unavailable", detail: "Too many bodies are being received", requestId }))
+)
+
+/** Bodies of nobody known that are read at once: each may be as large as any. */
+const strangersAtOnce = 256
+
 /** Implements `Validation`, and keeps bodies under `MAX_BODY_BYTES`. */
 export const ValidationLive = Layer.effect(
   Validation,
   Effect.gen(function* () {
     const limit = yield* maxBodyBytes
+    let strangers = 0
+
+    const readStrangersBody = Effect.gen(function* () {
+      if (strangers >= strangersAtOnce) {
+        yield* withAnswerHeaders({ "retry-after": "1" })
+        return yield* overloaded
+      }
+      strangers++
+      yield* Effect.ensuring(
+        readBody,
+        Effect.sync(() => void strangers--)
+      )
+    })
 
     const tooLarge = (requestId: string) =>
       new PayloadTooLarge({
@@ -102,21 +157,11 @@ export const ValidationLive = Layer.effect(
       })
     })
 
-    const checkNesting = Effect.gen(function* () {
-      const request = yield* HttpServerRequest.HttpServerRequest
-      // Read here and kept by the request, so what decodes the body finds it read. A failure is the decoder's to report.
-      if (HttpMethod.hasBody(request.method) && request.headers["content-type"]?.includes("json")) {
-        const body = yield* Effect.orElseSucceed(request.text, () => "")
-        if (isNestedDeeper(body, deepestNesting)) {
-          return yield* yield* badRequest([{ pointer: "/body", detail: `Nested deeper than ${deepestNesting} levels` }])
-        }
-      }
-    })
-
     return Validation.of(
       Effect.fnUntraced(
-        function* (httpEffect) {
-          yield* checkNesting
+        function* (httpEffect, { endpoint }) {
+          // Behind a credential `Authorization` reads the body, once it knows whose it is.
+          if (!endpoint.middlewares.has(Authorization)) yield* readStrangersBody
           const response = yield* httpEffect
           return response.status === 415 ? yield* unsupported() : response
         },

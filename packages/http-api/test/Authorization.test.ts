@@ -1,7 +1,6 @@
 import { Api } from "@devops-mcp/contract/Api"
-import { Requires } from "@devops-mcp/contract/Authorization"
+import { type Permission, Requires } from "@devops-mcp/contract/Authorization"
 import { scopesOf } from "@devops-mcp/core/Policy"
-import type { Scope } from "@devops-mcp/domain/Principal"
 import { assert, describe, it, layer } from "@effect/vitest"
 import { Context, Effect, Option } from "effect"
 import { HttpApi, type HttpApiEndpoint } from "effect/http-api"
@@ -12,7 +11,7 @@ interface Route {
   readonly name: string
   readonly method: HttpApiEndpoint.Top["method"]
   readonly path: string
-  readonly requires: Option.Option<Scope | "any">
+  readonly requires: Option.Option<Permission>
 }
 
 const routes: Array<Route> = []
@@ -28,17 +27,20 @@ HttpApi.reflect(Api, {
   }
 })
 
-const guarded = routes.flatMap((route) =>
-  Option.match(route.requires, { onNone: () => [], onSome: (requires) => [{ ...route, requires }] })
-)
+const guarded = routes.flatMap((route) => {
+  const requires = Option.getOrUndefined(route.requires)
+  return requires === undefined || requires === "signature" ? [] : [{ ...route, requires }]
+})
 
 const beyondViewer = guarded.filter(({ requires }) => requires !== "any" && !scopesOf("viewer").includes(requires))
 
 describe("routes", () => {
   it("all say what they require, except deliveries, whose credential is their signature", () => {
     assert.deepStrictEqual(
-      routes.filter(({ requires }) => Option.isNone(requires)).map(({ name }) => name),
-      ["deliveries.receive"]
+      routes
+        .filter(({ name }) => !guarded.some((route) => route.name === name))
+        .map(({ name, requires }) => [name, requires]),
+      [["deliveries.receive", Option.some("signature")]]
     )
     assert.isAbove(guarded.length, 30)
     assert.isAbove(beyondViewer.length, 15)

@@ -3,10 +3,16 @@ import { ApiKeys } from "@devops-mcp/core/access/ApiKeys"
 import { ConfirmationRequired } from "@devops-mcp/core/access/Confirmations"
 import { Authentication } from "@devops-mcp/core/access/Authentication"
 import { type Act, Audit } from "@devops-mcp/core/audit/Audit"
+import { ConnectionRefused, Connections } from "@devops-mcp/core/connections/Connections"
+import { OAuthProviders } from "@devops-mcp/core/connections/OAuthProviders"
+import type { Refusal } from "@devops-mcp/core/audit/Refusals"
+import { AuditTrail } from "@devops-mcp/core/audit/AuditTrail"
+import { headerOf, trailerOf } from "@devops-mcp/core/audit/AuditExport"
 import { Knowledge } from "@devops-mcp/core/knowledge/Knowledge"
 import { scopesOf } from "@devops-mcp/core/Policy"
 import { ApiKeyRepository } from "@devops-mcp/core/ports/ApiKeyRepository"
 import { CacheError } from "@devops-mcp/core/ports/Cache"
+import { ConnectionRepository } from "@devops-mcp/core/ports/ConnectionRepository"
 import { ContextRepository } from "@devops-mcp/core/ports/ContextRepository"
 import { CursorError } from "@devops-mcp/core/ports/Cursor"
 import { DocumentRepository } from "@devops-mcp/core/ports/DocumentRepository"
@@ -23,14 +29,18 @@ import { WebhookRepository } from "@devops-mcp/core/ports/WebhookRepository"
 import { Tasks } from "@devops-mcp/core/tasks/Tasks"
 import { Tools } from "@devops-mcp/core/tools/Tools"
 import { Webhooks } from "@devops-mcp/core/webhooks/Webhooks"
+import { AuditRecord } from "@devops-mcp/domain/Audit"
 import type { AgentContext } from "@devops-mcp/domain/AgentContext"
 import { Conflict, InvalidInput, NotFound, StaleVersion, Unauthenticated } from "@devops-mcp/domain/Errors"
-import { ApiKeyId, ContextId, TaskId, TenantId, WebhookId } from "@devops-mcp/domain/Ids"
+import { ApiKeyId, AuditId, ConnectionId, ContextId, TaskId, TenantId, WebhookId } from "@devops-mcp/domain/Ids"
 import { type Principal, Role } from "@devops-mcp/domain/Principal"
 import type { Task } from "@devops-mcp/domain/Task"
 import type { Webhook } from "@devops-mcp/domain/Webhook"
+import { ReplaysOnFakes } from "./ReplayFakes.ts"
+import { TestSecrets } from "@devops-mcp/testing/Fixtures"
+import { testLimits } from "@devops-mcp/testing/TestLimits"
 import * as NodeCrypto from "@effect/platform-node/NodeCrypto"
-import { Context, DateTime, Effect, Layer, Redacted, Schema } from "effect"
+import { Context, DateTime, Effect, Layer, Redacted, Schema, Stream } from "effect"
 
 export const tenantId = TenantId.make("01980000-0000-7000-8000-000000000001")
 export const contextId = ContextId.make("01980000-0000-7000-8000-0000000000c1")
@@ -46,10 +56,53 @@ export class Acts extends Context.Service<Acts, Array<Act>>()("@devops-mcp/http-
   static readonly layer = Layer.sync(Acts, () => [])
 }
 
+/** Refusals of callers that nobody knows, in their order. */
+export const refusals: Array<Refusal> = []
+
 const AuditFake = Layer.effect(
   Audit,
-  Effect.map(Acts, (acts) => Audit.of({ record: (act) => Effect.sync(() => void acts.push(act)) }))
+  Effect.map(Acts, (acts) =>
+    Audit.of({
+      record: (act) => Effect.sync(() => void acts.push(act)),
+      refused: (refusal) => Effect.sync(() => void refusals.push(refusal))
+    })
+  )
 )
+
+const auditRecord: AuditRecord = {
+  id: AuditId.make("01980000-0000-7000-8000-0000000000f1"),
+  tenantId,
+  seq: 1,
+  actor: apiKeyId,
+  credential: "api_key",
+  action: "contexts.create",
+  outcome: "ok",
+  changes: true,
+  requestId: "r1",
+  durationMs: 1,
+  occurredAt: createdAt,
+  recordedAt: createdAt,
+  prevHash: "0".repeat(64),
+  hash: "1".repeat(64)
+}
+
+/** One row, of an actor whom nobody else is; its export has three lines. */
+const AuditTrailFake = Layer.mock(AuditTrail, {
+  list: (tenant, { actor, cursor }) =>
+    cursor === undefined
+      ? Effect.succeed({
+          items: tenant === tenantId && (actor ?? apiKeyId) === apiKeyId ? [auditRecord] : [],
+          nextCursor: null
+        })
+      : Effect.fail(new CursorError()),
+  verify: () => Effect.succeed({ valid: false, checked: 1, firstBroken: { seq: 2, reason: "missing" } }),
+  export: (tenant, span) =>
+    Stream.make(
+      headerOf(tenant, { seq: 0, hash: auditRecord.prevHash }, span, createdAt),
+      Schema.encodeSync(AuditRecord)(auditRecord),
+      trailerOf(1, auditRecord, undefined)
+    )
+})
 
 /** The token of a role is `key-ROLE`; `key-down` meets a database that does not answer. */
 const AuthenticationFake = Layer.succeed(Authentication, {
@@ -144,18 +197,42 @@ const ToolsFake = Layer.mock(Tools, {
   health: () => Effect.fail(new ToolFailure({ code: "unavailable", detail: "No answer", retryable: true }))
 })
 
+/** The state `good` makes a connection for a caller with an odd name; `refused` is one of the same caller. */
+const ConnectionsFake = Layer.mock(Connections, {
+  complete: ({ error = "", state }) => {
+    const principal: Principal = {
+      tenantId,
+      credential: "api_key",
+      actor: apiKeyId,
+      name: "<b>build</b>",
+      role: "agent",
+      scopes: scopesOf("agent")
+    }
+    if (state === "refused") return Effect.fail(new ConnectionRefused({ detail: `It refused: ${error}`, principal }))
+    if (state === "down") return Effect.fail(new CacheError({ operation: "get", cause: "down" }))
+    if (state !== "good") return Effect.fail(new ConnectionRefused({ detail: "Not one of ours" }))
+    const id = ConnectionId.make("01980000-0000-7000-8000-0000000000b1")
+    const connection = { id, provider: "acme", shared: false, status: "connected" as const, scopes: [] }
+    return Effect.succeed({ principal, connection: { ...connection, createdAt, updatedAt: createdAt } })
+  }
+})
+
 const webhook: Webhook = { id: webhookId, source: "github", name: "repo", createdAt }
 
 const WebhookRepositoryFake = Layer.sync(WebhookRepository, () => {
   const deliveries = new Map<string, string>()
   const target = (id: WebhookId) =>
-    id === webhookId ? Effect.succeed({ tenantId, webhook, secret: Redacted.make("s3cret") }) : missing("webhook", id)
+    id === webhookId
+      ? Effect.succeed({ tenantId, webhook, secret: { _tag: "Plain" as const, plain: Redacted.make("s3cret") } })
+      : missing("webhook", id)
   return WebhookRepository.of({
     create: (_tenant, created) => Effect.succeed(created),
     get: (_tenant, id) => Effect.map(target(id), (found) => found.webhook),
     list: () => Effect.succeed({ items: [webhook], nextCursor: null }),
     delete: () => Effect.void,
     target,
+    plainSecrets: () => Effect.succeed([]),
+    sealSecret: () => Effect.succeed(false),
     accept: (_tenant, { externalId, id }) =>
       Effect.sync(() => {
         const stored = deliveries.get(externalId)
@@ -193,6 +270,7 @@ const WebhooksOnFakes = Webhooks.layer.pipe(
   Layer.provide([
     WebhookAdaptersFake,
     Layer.mock(JobQueue, { offer: () => Effect.void }),
+    TestSecrets,
     Layer.succeed(Transactions, { run: (_tenant, effect) => effect })
   ])
 )
@@ -201,16 +279,22 @@ const WebhooksOnFakes = Webhooks.layer.pipe(
 export const fakes = Layer.mergeAll(
   WebhooksOnFakes.pipe(Layer.provideMerge(WebhookRepositoryFake)),
   AuditFake.pipe(Layer.provideMerge(Acts.layer)),
+  AuditTrailFake,
   AuthenticationFake,
   ContextRepositoryFake,
   ContextsFake,
   TasksFake,
   ToolsFake,
   Layer.mock(ApiKeys, {}),
+  ConnectionsFake,
+  Layer.mock(ConnectionRepository, {}),
+  Layer.mock(OAuthProviders, {}),
   Layer.mock(ApiKeyRepository, {}),
   Layer.mock(DocumentRepository, {}),
   Layer.mock(EventRepository, { list: () => Effect.succeed({ items: [], nextCursor: null }) }),
   Layer.mock(Knowledge, {}),
   Layer.mock(TenantRepository, {}),
-  Layer.mock(ToolRepository, {})
+  Layer.mock(ToolRepository, {}),
+  ReplaysOnFakes,
+  testLimits()
 ).pipe(Layer.provideMerge(NodeCrypto.layer))

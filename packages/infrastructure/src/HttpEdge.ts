@@ -1,6 +1,7 @@
-import { InternalError, NotFound } from "@devops-mcp/contract/Problems"
+import { InternalError, NotFound, UriTooLong } from "@devops-mcp/contract/Problems"
+import { Limits } from "@devops-mcp/core/limits/Limits"
 import { httpServerRequestDuration } from "@devops-mcp/observability/Metrics"
-import { RequestId } from "@devops-mcp/observability/RequestContext"
+import { ClientAddress, RequestId } from "@devops-mcp/observability/RequestContext"
 import { Cause, Clock, Effect, Exit, Metric, Option, type Scope, Tracer } from "effect"
 import { SecureRandom } from "effect/crypto"
 import {
@@ -12,7 +13,11 @@ import {
   HttpServerResponse,
   HttpTraceContext
 } from "effect/http"
-import { corsOrigins } from "./Settings.ts"
+import { IncomingMessage } from "node:http"
+import { TLSSocket } from "node:tls"
+import { type Client, makeClientOf, RequestClient } from "./ClientAddress.ts"
+import { refusedAddress } from "./Limits.ts"
+import { corsOrigins, trustedProxies } from "./Settings.ts"
 
 type App<E> = Effect.Effect<HttpServerResponse.HttpServerResponse, E, HttpServerRequest.HttpServerRequest | Scope.Scope>
 
@@ -76,7 +81,16 @@ const traced = (app: App<never>): App<never> =>
     Option.isSome(span) ? app : HttpMiddleware.tracer(app)
   )
 
-const withHeaders = (requestId: string) =>
+/** The longest address with its query that is looked at; all headers together may be twice as long. */
+const longestUrl = 8 * 1024
+
+/** Whoever watches over this program must see it even when it refuses everybody else. */
+const unlimited: ReadonlySet<string> = new Set(["/livez", "/readyz", "/metrics"])
+
+/** A year, as RFC 6797 has it; browsers heed it over TLS only. */
+const strictTransport = { "strict-transport-security": "max-age=31536000" }
+
+const withHeaders = (requestId: string, secure: boolean) =>
   Effect.fnUntraced(function* (response: HttpServerResponse.HttpServerResponse) {
     const span = yield* Effect.option(Effect.currentSpan)
     return HttpServerResponse.setHeaders(response, {
@@ -84,6 +98,9 @@ const withHeaders = (requestId: string) =>
       ...(Option.isSome(span) ? { traceparent: HttpTraceContext.toHeaders(span.value)["traceparent"] } : {}),
       "x-content-type-options": "nosniff",
       "referrer-policy": "no-referrer",
+      "x-frame-options": "DENY",
+      "cross-origin-resource-policy": "same-origin",
+      ...(secure ? strictTransport : {}),
       "cache-control": response.headers["cache-control"] ?? "no-store",
       "content-security-policy":
         response.headers["content-security-policy"] ?? "default-src 'none'; frame-ancestors 'none'"
@@ -97,27 +114,86 @@ const crossOrigin = (origins: ReadonlyArray<string>) => {
     // A predicate, because a list of one would be sent to every origin.
     allowedOrigins: (origin) => listed.has(origin),
     allowedMethods: ["GET", "HEAD", "POST", "PATCH", "DELETE"],
-    exposedHeaders: ["ETag", "Retry-After", "X-Request-Id", "Mcp-Session-Id", "WWW-Authenticate"],
+    exposedHeaders: [
+      "ETag",
+      "Retry-After",
+      "RateLimit-Limit",
+      "RateLimit-Remaining",
+      "RateLimit-Reset",
+      "X-Request-Id",
+      "Idempotency-Replayed",
+      "Mcp-Session-Id",
+      "WWW-Authenticate"
+    ],
     maxAge: 600
   })
 }
+
+const isEncrypted = ({ source }: HttpServerRequest.HttpServerRequest) =>
+  source instanceof IncomingMessage && source.socket instanceof TLSSocket
+
+/** Says once that a proxy stands before us that `TRUSTED_PROXIES` does not name: its clients have one limit. */
+const makeProxyNotice = Effect.gen(function* () {
+  const declared = (yield* trustedProxies).length > 0
+  let told = false
+  return ({ address, loopback }: Client) => {
+    if (told || declared || loopback) return Effect.void
+    told = true
+    return Effect.logWarning(
+      "A request has X-Forwarded-For; name its proxy in TRUSTED_PROXIES for limits per client"
+    ).pipe(Effect.annotateLogs({ client: address }))
+  }
+})
+
+/** Refuses what is too long, or one too many of its address, before anything looks at it. */
+const makeAdmission = Effect.gen(function* () {
+  const limits = yield* Limits
+  return <E>(app: App<E>, { url }: HttpServerRequest.HttpServerRequest, { loopback, network }: Client): App<E> => {
+    if (url.length > longestUrl) {
+      return Effect.flatMap(RequestId, (requestId) =>
+        HttpServerRespondable.toResponse(
+          new UriTooLong({ code: "uri-too-long", detail: `At most ${longestUrl} characters`, requestId })
+        )
+      )
+    }
+    const path = url.split("?", 1)[0] ?? ""
+    if (loopback || unlimited.has(path)) return app
+    return Effect.matchEffect(limits.address(network), {
+      onFailure: (error) => refusedAddress(error, path),
+      onSuccess: () => app
+    })
+  }
+})
 
 /** What every request passes on its way in and out, whatever it asks for. */
 export const makeEdge = Effect.gen(function* () {
   const random = yield* SecureRandom.SecureRandom
   const cors = crossOrigin(yield* corsOrigins)
+  const clientOf = yield* makeClientOf
+  const notice = yield* makeProxyNotice
+  const admitted = yield* makeAdmission
 
   return <E>(app: App<E>): App<never> =>
     traced(
       Effect.gen(function* () {
-        const { headers } = yield* HttpServerRequest.HttpServerRequest
+        const request = yield* HttpServerRequest.HttpServerRequest
+        const { headers } = request
         const given = headers["x-request-id"]
         const requestId = given !== undefined && acceptableRequestId.test(given) ? given : yield* random.uuidV7()
-        return yield* observed(cors(orProblem(app))).pipe(
-          Effect.flatMap(withHeaders(requestId)),
+        const encrypted = isEncrypted(request)
+        const client = clientOf({ peer: Option.getOrUndefined(request.remoteAddress), headers, encrypted })
+        if (headers["x-forwarded-for"] !== undefined) yield* notice(client)
+        const handled = observed(cors(orProblem(admitted(app, request, client)))).pipe(
+          Effect.flatMap(withHeaders(requestId, client.secure)),
           Effect.provideService(RequestId, requestId),
-          Effect.annotateLogs({ requestId })
+          Effect.provideService(RequestClient, client),
+          Effect.provideService(ClientAddress, client.address),
+          Effect.annotateLogs({ requestId, client: client.address })
         )
+        // The addresses that answers name are those that the client uses.
+        return yield* client.secure && !encrypted
+          ? Effect.provideService(handled, HttpServerRequest.HttpServerRequest, request.modify({ protocol: "https" }))
+          : handled
       })
     )
 })

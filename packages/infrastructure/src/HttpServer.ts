@@ -1,11 +1,13 @@
 import { drainTimeout } from "@devops-mcp/resilience/Policies"
 import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
-import { Deferred, Duration, Effect, Layer, Schema } from "effect"
-import { HttpRouter, HttpServer } from "effect/http"
-import { createServer } from "node:http"
+import { Deferred, Duration, Effect, Layer, Option, Redacted, Schema } from "effect"
+import { HttpRouter, HttpServer, UrlParams } from "effect/http"
+import { createServer, type Server } from "node:http"
+import { createServer as createTlsServer } from "node:https"
 import { Draining } from "./Draining.ts"
 import { makeEdge } from "./HttpEdge.ts"
 import { listenAddress } from "./Settings.ts"
+import { loadTls } from "./Tls.ts"
 import { makeUpgrades, Upgrades } from "./Upgrades.ts"
 
 const reasons: Readonly<Record<string, string>> = {
@@ -44,7 +46,10 @@ const limits = {
 
 const listen = Effect.fnUntraced(function* (upgrades: ReturnType<typeof makeUpgrades>) {
   const { host, port } = yield* listenAddress
-  const node = createServer(limits)
+  const tls = yield* loadTls
+  const node: Server = Option.isSome(tls)
+    ? createTlsServer({ ...limits, ...Redacted.value(tls.value), handshakeTimeout: limits.headersTimeout })
+    : createServer(limits)
   let running = 0
   let stopping = false
   // Node waits for every open connection when it stops, also for those that clients keep or have not used yet.
@@ -76,9 +81,15 @@ const listen = Effect.fnUntraced(function* (upgrades: ReturnType<typeof makeUpgr
 })
 
 /**
- * Serves the routes on `HOST`:`PORT`, and tells the address it listens on. It listens only once the routes are built.
- * When its scope closes it takes no new connections, tells the routes that it is `Draining`, and running requests have
- * `drainTimeout` to finish.
+ * Spans show the values of these query parameters and of no others: people put credentials into addresses, authorization
+ * servers send codes to our callback, and what somebody searches for is theirs.
+ */
+const privateParameters = [/^(?!(?:limit|maxTokens|strategy|source|type|since|until|outcome)$)/]
+
+/**
+ * Serves the routes on `HOST`:`PORT`, over TLS when its files are set, and tells the address it listens on. It listens
+ * only once the routes are built. When its scope closes it takes no new connections, tells the routes that it is
+ * `Draining`, and running requests have `drainTimeout` to finish.
  */
 export const serve = <E, R>(routes: Layer.Layer<never, E, R>) =>
   Layer.unwrap(
@@ -93,7 +104,8 @@ export const serve = <E, R>(routes: Layer.Layer<never, E, R>) =>
           const { node, server, stop } = yield* listen(upgrades)
           // Routes fail with anything, and the edge answers all of it.
           // @effect-diagnostics-next-line anyUnknownInErrorContext:off
-          yield* server.serve(edge(router.asHttpEffect()))
+          const serving = server.serve(edge(router.asHttpEffect()))
+          yield* Effect.provideService(serving, UrlParams.CurrentRedactedNames, privateParameters)
           upgrades.attach(node)
           yield* Effect.addFinalizer(() => Effect.andThen(Deferred.succeed(draining, undefined), stop))
           return server

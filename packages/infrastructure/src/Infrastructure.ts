@@ -13,6 +13,8 @@ import * as NodeCrypto from "@effect/platform-node/NodeCrypto"
 import * as NodeServices from "@effect/platform-node/NodeServices"
 import { Effect, Layer, Option } from "effect"
 import * as JwtAccessTokens from "./JwtAccessTokens.ts"
+import { LimitsLive } from "./Limits.ts"
+import * as OAuthClient from "./OAuthClient.ts"
 import { queueDriver, SettingsLive } from "./Settings.ts"
 import { PooledRandomLive } from "./PooledRandom.ts"
 import { SigningKeyLive } from "./SigningKey.ts"
@@ -20,6 +22,8 @@ import { SigningKeyLive } from "./SigningKey.ts"
 export interface InfrastructureOptions extends DatabaseOptions {
   /** What the git tool may read when `GIT_ROOTS` is absent. */
   readonly gitRoots: ReadonlyArray<string>
+  /** Whether authorization servers may have private and loopback addresses without an administrator's word. */
+  readonly allowPrivateNetwork?: boolean
 }
 
 /** An embedded database has one process at a time, so what an earlier one held is free. */
@@ -44,12 +48,13 @@ const CacheHealthLive = Layer.effectDiscard(
 )
 
 /** Every use-case on its real ports: what each of the programs is built on. */
-export const InfrastructureLive = ({ gitRoots, ...database }: InfrastructureOptions) =>
-  Layer.merge(CoreLive, CacheHealthLive).pipe(
+export const InfrastructureLive = ({ allowPrivateNetwork = false, gitRoots, ...database }: InfrastructureOptions) =>
+  Layer.mergeAll(CoreLive, CacheHealthLive, LimitsLive).pipe(
     Layer.provideMerge(
       Layer.mergeAll(
         JobQueueLive,
         JwtAccessTokens.layer,
+        OAuthClient.layerWith({ allowPrivateNetwork }),
         CacheLive,
         EmbeddingsLive,
         SigningKeyLive,

@@ -3,9 +3,10 @@ import { databaseUrl, home } from "@devops-mcp/database/Settings"
 import { embeddingProvider } from "@devops-mcp/embeddings/EmbeddingsLive"
 import { storageSettings } from "@devops-mcp/storage/StorageLive"
 import { ApiKeySecret } from "@devops-mcp/core/access/ApiKeySecret"
-import { signingKeyBytes } from "@devops-mcp/core/access/SigningKey"
-import { ByteSize, Config, Layer, Effect, Option, Redacted, Result, Schema } from "effect"
-import { Base64 } from "effect/encoding"
+import { ByteSize, Config, Duration, Layer, Effect, Option, Result, Schema, SchemaTransformation } from "effect"
+import { IpNetwork, NetAddress } from "effect/net"
+import { masterKeySource, previousEncryptionKeys } from "./MasterKeySettings.ts"
+import { tlsFiles } from "./Tls.ts"
 
 /** Where a program listens. Port 0 takes a free one. */
 export const listenAddress = Config.all({
@@ -27,6 +28,45 @@ export const corsOrigins = Config.Array(Schema.String, "CORS_ORIGINS").pipe(
   Config.map((origins) => origins.map((origin) => origin.trim()).filter((origin) => origin !== ""))
 )
 
+const networkOf = (text: string) =>
+  Option.orElse(Result.getSuccess(IpNetwork.fromString(text)), () =>
+    Option.map(Result.getSuccess(NetAddress.ipFromString(text)), (address) =>
+      IpNetwork.fromAddressUnsafe(address, NetAddress.width(address))
+    )
+  )
+
+/** Whose word about a request's client is taken: addresses and networks of proxies. */
+export const trustedProxies: Config.Config<ReadonlyArray<IpNetwork.IpNetwork>> = Config.Array(
+  Schema.String.pipe(
+    Schema.decode(SchemaTransformation.trim()),
+    Schema.check(
+      Schema.makeFilter((text: string) => text === "" || Option.isSome(networkOf(text)), {
+        expected: "addresses or networks such as 10.0.0.0/8, separated by commas"
+      })
+    )
+  ),
+  "TRUSTED_PROXIES"
+).pipe(
+  Config.withDefault<ReadonlyArray<string>>([]),
+  Config.map((texts) => texts.flatMap((text) => Option.toArray(networkOf(text))))
+)
+
+const positive = (name: string, maximum = 1_000_000_000) =>
+  Config.schema(Schema.Int.check(Schema.isBetween({ minimum: 1, maximum })), name)
+
+/** Requests per minute of one credential, one tenant (ten times as many when absent) and one address. */
+export const limitSettings = Config.all({
+  perCredential: positive("RATE_LIMIT_PER_MINUTE").pipe(Config.withDefault(600)),
+  perTenant: Config.option(positive("RATE_LIMIT_TENANT_PER_MINUTE")),
+  perAddress: positive("RATE_LIMIT_ADDRESS_PER_MINUTE").pipe(Config.withDefault(6000)),
+  tenantConcurrency: positive("TENANT_CONCURRENCY", 100_000).pipe(Config.withDefault(256))
+}).pipe(
+  Config.map(({ perTenant, ...limits }) => ({
+    ...limits,
+    perTenant: Option.getOrElse(perTenant, () => limits.perCredential * 10)
+  }))
+)
+
 /** Address that others reach us at; absent: what a request says. */
 export const publicUrl = Config.option(Config.URL("PUBLIC_URL"))
 
@@ -35,6 +75,12 @@ export const workerConcurrency = Config.schema(
   Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: 256 })),
   "WORKER_CONCURRENCY"
 ).pipe(Config.withDefault(16))
+
+/** How long the audit log is kept: months that ended so many days ago are dropped, 365 when absent, 30 at least. */
+export const auditRetention = Config.schema(
+  Schema.Int.check(Schema.isBetween({ minimum: 30, maximum: 36_500 })),
+  "AUDIT_RETENTION_DAYS"
+).pipe(Config.withDefault(365), Config.map(Duration.days))
 
 /** Where jobs wait. */
 export const queueDriver = Config.schema(
@@ -103,21 +149,6 @@ export const jwtSettings: Config.Config<Option.Option<JwtSettings>> = Config.all
   })
 )
 
-const keyBytes = (text: string) =>
-  Option.filter(Result.getSuccess(Base64.decode(text)), (bytes) => bytes.length === signingKeyBytes)
-
-/** The key that everything signed and encrypted rests on; absent: a file under `DEVOPS_MCP_HOME`. */
-export const encryptionKey = Config.option(
-  Config.schema(
-    Schema.RedactedFromValue(
-      Schema.String.check(
-        Schema.makeFilter((text) => Option.isSome(keyBytes(text)), { expected: `${signingKeyBytes} bytes in base64` })
-      )
-    ),
-    "ENCRYPTION_KEY"
-  ).pipe(Config.map((text) => Redacted.make(Option.getOrThrow(keyBytes(Redacted.value(text))))))
-)
-
 /** Reads every setting, so that a wrong one is reported before anything is opened. */
 export const checkSettings = Effect.asVoid(
   Effect.all([
@@ -125,10 +156,15 @@ export const checkSettings = Effect.asVoid(
     maxBodyBytes,
     corsOrigins,
     publicUrl,
+    trustedProxies,
+    limitSettings,
     workerConcurrency,
+    auditRetention,
     queueDriver,
     bootstrapKey,
-    encryptionKey,
+    masterKeySource,
+    previousEncryptionKeys,
+    tlsFiles,
     jwtSettings,
     home,
     databaseUrl,

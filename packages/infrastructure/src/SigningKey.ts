@@ -1,74 +1,31 @@
-import { SigningKey, signingKeyBytes } from "@devops-mcp/core/access/SigningKey"
+import { SigningKey } from "@devops-mcp/core/access/SigningKey"
 import { databaseUrl, home } from "@devops-mcp/database/Settings"
-import { Effect, FileSystem, Layer, Option, Path, type PlatformError, Redacted, Result, Schema } from "effect"
-import { SecureRandom } from "effect/crypto"
-import { Base64 } from "effect/encoding"
-import { encryptionKey } from "./Settings.ts"
+import { Array, Effect, Layer, Option, Redacted } from "effect"
+import { masterKeyFile } from "./MasterKeyFile.ts"
+import { masterKeysOfSecretsManager } from "./MasterKeySecretsManager.ts"
+import { type MasterKey, masterKeySource, previousEncryptionKeys } from "./MasterKeySettings.ts"
 
-/** The key file is there and holds no key, or it cannot be read or made. */
-export class KeyFileUnusable extends Schema.TaggedError<KeyFileUnusable>()(
-  "@devops-mcp/infrastructure/SigningKey/KeyFileUnusable",
-  { path: Schema.String, detail: Schema.String }
-) {
-  override get message() {
-    return `The key file ${this.path} cannot be used: ${this.detail}. Mend it, or set ENCRYPTION_KEY.`
+const ownKeys = Effect.gen(function* () {
+  const source = yield* masterKeySource
+  if (source._tag === "Variable") return Array.of(source.key)
+  if (source._tag === "SecretsManager") return yield* masterKeysOfSecretsManager(source.prefix)
+  if (Option.isSome(yield* databaseUrl)) {
+    yield* Effect.logWarning("ENCRYPTION_KEY is not set: replicas on other machines will refuse what this one signs")
   }
-}
-
-const absent = (error: PlatformError.PlatformError): boolean => error.reason._tag === "NotFound"
-const taken = (error: PlatformError.PlatformError): boolean => error.reason._tag === "AlreadyExists"
-
-/**
- * The key in `DEVOPS_MCP_HOME`, made when there is none. A new one is written whole beside its place and then linked to
- * it, which succeeds for one process only: of two that start at once, both go on with the same key.
- */
-const keyFile = Effect.fnUntraced(function* (folder: string) {
-  const fs = yield* FileSystem.FileSystem
-  const path = yield* Path.Path
-  const random = yield* SecureRandom.SecureRandom
-  const file = path.join(folder, "encryption-key")
-
-  const unusable = (detail: string) => new KeyFileUnusable({ path: file, detail })
-
-  const create = Effect.gen(function* () {
-    yield* fs.makeDirectory(folder, { recursive: true, mode: 0o700 })
-    const draft = `${file}.${yield* random.uuidV4()}`
-    yield* Effect.scoped(
-      Effect.gen(function* () {
-        const handle = yield* fs.open(draft, { flag: "wx", mode: 0o600 })
-        const key = Base64.encode(yield* random.randomBytes(signingKeyBytes))
-        yield* handle.writeAll(new TextEncoder().encode(`${key}\n`))
-        yield* handle.sync
-      })
-    ).pipe(
-      Effect.andThen(Effect.catchIf(fs.link(draft, file), taken, () => Effect.void)),
-      Effect.ensuring(Effect.ignore(fs.remove(draft, { force: true })))
-    )
-  })
-
-  const read = fs.readFileString(file)
-  const text = yield* read.pipe(
-    Effect.catchIf(absent, () => Effect.andThen(create, read)),
-    Effect.mapError((error) => unusable(error.reason._tag))
-  )
-  const key = Result.getOrUndefined(Base64.decode(text.trim()))
-  if (key === undefined || key.length !== signingKeyBytes) {
-    return yield* unusable(`it does not hold ${signingKeyBytes} bytes in base64`)
-  }
-  return Redacted.make(key)
+  return Array.of(yield* masterKeyFile(yield* home))
 })
 
+const sameBytes = (one: MasterKey, other: MasterKey) => Buffer.compare(Redacted.value(one), Redacted.value(other)) === 0
+
 /**
- * The installation's key: `ENCRYPTION_KEY`, else a file that only this user can read. Replicas need the same key, so
- * those on several machines need the variable.
+ * The installation's key: `ENCRYPTION_KEY`, else a secret of AWS Secrets Manager, else a file that only this user can
+ * read; after it the keys of `ENCRYPTION_KEY_PREVIOUS`. Replicas need the same keys, so those on several machines need
+ * one of the first two.
  */
 export const SigningKeyLive = Layer.unwrap(
   Effect.gen(function* () {
-    const configured = yield* encryptionKey
-    if (Option.isSome(configured)) return SigningKey.layer(configured.value)
-    if (Option.isSome(yield* databaseUrl)) {
-      yield* Effect.logWarning("ENCRYPTION_KEY is not set: replicas on other machines will refuse what this one signs")
-    }
-    return SigningKey.layer(yield* keyFile(yield* home))
+    const [newest, ...older] = yield* ownKeys
+    const previous = Array.dedupeWith([...older, ...(yield* previousEncryptionKeys)], sameBytes)
+    return SigningKey.layer(newest, ...previous.filter((key) => !sameBytes(key, newest)))
   })
 )

@@ -1,5 +1,6 @@
 import { ListenError, serve } from "@devops-mcp/infrastructure/HttpServer"
 import { drainTimeout } from "@devops-mcp/resilience/Policies"
+import { testLimits } from "@devops-mcp/testing/TestLimits"
 import * as NodeCrypto from "@effect/platform-node/NodeCrypto"
 import { assert, describe, it, layer } from "@effect/vitest"
 import {
@@ -73,7 +74,12 @@ const server = (config: Readonly<Record<string, string>> = {}) =>
     Layer.provide(FetchHttpClient.layer),
     Layer.provideMerge(Layer.fresh(serve(routes))),
     Layer.provideMerge(Layer.fresh(Gate.layer)),
-    Layer.provide([NodeCrypto.layer, Logs, ConfigProvider.layer(ConfigProvider.fromUnknown({ PORT: "0", ...config }))])
+    Layer.provide([
+      testLimits(),
+      NodeCrypto.layer,
+      Logs,
+      ConfigProvider.layer(ConfigProvider.fromUnknown({ PORT: "0", ...config }))
+    ])
   )
 
 const send = (path: string, headers: Readonly<Record<string, string>> = {}, method: "GET" | "OPTIONS" = "GET") =>

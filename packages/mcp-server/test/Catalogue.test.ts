@@ -66,7 +66,7 @@ describe("the catalogue of 5,000 actions", () => {
       yield* TestClock.adjust(catalogueTimeToLive)
       assert.strictEqual(yield* source.tools(operator), first)
       assert.deepStrictEqual([asked.lists, asked.schemas], [2, 100])
-      yield* tools.update(tenantId, "tool07", { changed: true })
+      yield* tools.update(tenantId, "tool07", { config: { changed: true } })
       assert.strictEqual(yield* source.tools(operator), first)
       yield* tools.create(tenantId, { name: "another", kind: "big" })
       const more = yield* source.tools(operator)
@@ -165,7 +165,7 @@ describe("a call of an action", () => {
     Effect.gen(function* () {
       const { run, tools } = yield* catalogue
       yield* run("tool01_get_tags")
-      yield* tools.update(tenantId, "tool01", { version: "new" })
+      yield* tools.update(tenantId, "tool01", { config: { version: "new" } })
       const outcome = yield* run("tool01_get_tags", { arguments: { project: "p" } })
       assert.deepStrictEqual(outcome._tag === "Result" ? outcome.structured : outcome, {
         config: { version: "new" },

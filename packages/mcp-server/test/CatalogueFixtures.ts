@@ -1,5 +1,6 @@
 import * as BusMemory from "@devops-mcp/cache/BusMemory"
 import * as CacheMemory from "@devops-mcp/cache/CacheMemory"
+import { Connections } from "@devops-mcp/core/connections/Connections"
 import { Confirmations } from "@devops-mcp/core/access/Confirmations"
 import { Changes } from "@devops-mcp/core/changes/Changes"
 import { scopesOf } from "@devops-mcp/core/Policy"
@@ -13,7 +14,7 @@ import { NotFound } from "@devops-mcp/domain/Errors"
 import { TaskId, TenantId } from "@devops-mcp/domain/Ids"
 import type { Principal, Role } from "@devops-mcp/domain/Principal"
 import type { Risk, Tool } from "@devops-mcp/domain/Tool"
-import { freshId, TestSigningKey } from "@devops-mcp/testing/Fixtures"
+import { freshId, TestSecrets, TestSigningKey } from "@devops-mcp/testing/Fixtures"
 import * as NodeCrypto from "@effect/platform-node/NodeCrypto"
 import { Context, DateTime, Effect, Layer, type Schema } from "effect"
 import type { RunningCall } from "../src/registry/ToolCall.ts"
@@ -133,7 +134,7 @@ const RepositoryFake = Layer.unwrap(
           rows.set(keyOf(tenant, tool.name), tool)
           return tool
         }),
-      update: (tenant, name, config) =>
+      update: (tenant, name, { config = {} }) =>
         Effect.suspend(() => {
           const row = rows.get(keyOf(tenant, name))
           if (row === undefined) return missing(name)
@@ -185,7 +186,11 @@ export const CatalogueLayer = Tools.layer.pipe(
       Layer.succeed(TokenCounter, { count: (text: string) => text.length / 4 })
     )
   ),
-  Layer.provide(Confirmations.layer.pipe(Layer.provide([CacheMemory.layer, TestSigningKey]))),
+  Layer.provide([
+    TestSecrets,
+    Layer.mock(Connections, {}),
+    Confirmations.layer.pipe(Layer.provide([CacheMemory.layer, TestSigningKey]))
+  ]),
   Layer.provideMerge(Changes.layer),
   Layer.provide(BusMemory.layer),
   Layer.provideMerge(NodeCrypto.layer)

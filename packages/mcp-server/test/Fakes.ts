@@ -1,6 +1,7 @@
 import * as BusMemory from "@devops-mcp/cache/BusMemory"
 import * as CacheMemory from "@devops-mcp/cache/CacheMemory"
 import { Authentication } from "@devops-mcp/core/access/Authentication"
+import { Connections } from "@devops-mcp/core/connections/Connections"
 import { Confirmations } from "@devops-mcp/core/access/Confirmations"
 import { Changes } from "@devops-mcp/core/changes/Changes"
 import { type Act, Audit } from "@devops-mcp/core/audit/Audit"
@@ -22,7 +23,8 @@ import { NotFound, StaleVersion, Unauthenticated } from "@devops-mcp/domain/Erro
 import { ApiKeyId, ContextId, ContextItemId, DocumentId, TenantId, ToolId } from "@devops-mcp/domain/Ids"
 import { type Principal, Role } from "@devops-mcp/domain/Principal"
 import type { Tool } from "@devops-mcp/domain/Tool"
-import { TestSigningKey } from "@devops-mcp/testing/Fixtures"
+import { TestSecrets, TestSigningKey } from "@devops-mcp/testing/Fixtures"
+import { testLimits } from "@devops-mcp/testing/TestLimits"
 import * as NodeCrypto from "@effect/platform-node/NodeCrypto"
 import { Context, DateTime, Effect, Layer, Option, Queue, Redacted, Schema } from "effect"
 import { Registries } from "../src/edge/Registries.ts"
@@ -220,13 +222,17 @@ const ToolsFake = Tools.layer.pipe(
           : Effect.fail(new NotFound({ resource: "tool", id: name })),
       list: () => Effect.succeed({ items: configured.map(tool), nextCursor: null })
     }),
-    Layer.succeed(ToolAdapters, new Map([["fake", adapter]]))
+    Layer.succeed(ToolAdapters, new Map([["fake", adapter]])),
+    Layer.mock(Connections, {}),
+    TestSecrets
   ])
 )
 
 const AuditFake = Layer.effect(
   Audit,
-  Effect.map(Observed, ({ acts }) => Audit.of({ record: (act) => Effect.asVoid(Queue.offer(acts, act)) }))
+  Effect.map(Observed, ({ acts }) =>
+    Audit.of({ record: (act) => Effect.asVoid(Queue.offer(acts, act)), refused: () => Effect.void })
+  )
 )
 
 /** Cursors of nothing: these suites are about tools. */
@@ -246,6 +252,7 @@ export const ToolRegistryFake = ToolRegistry.layer.pipe(
   ]),
   Layer.provideMerge(Changes.layer.pipe(Layer.provide([BusMemory.layer, NodeCrypto.layer]))),
   Layer.provideMerge(AuditFake),
+  Layer.provideMerge(testLimits()),
   Layer.provideMerge(Layer.mergeAll(Observed.layer, AuthenticationFake, NodeCrypto.layer, TestSigningKey))
 )
 

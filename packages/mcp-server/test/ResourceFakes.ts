@@ -114,4 +114,4 @@ export const storeOf = (stored: {
 
 /** An audit that puts what it records into the array. */
 export const auditInto = (acts: Array<Act>) =>
-  Layer.succeed(Audit, { record: (act) => Effect.sync(() => void acts.push(act)) })
+  Layer.mock(Audit, { record: (act) => Effect.sync(() => void acts.push(act)) })

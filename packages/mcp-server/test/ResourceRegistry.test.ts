@@ -254,7 +254,7 @@ describe("resources/read", () => {
 
 const broken: ResourceSource = {
   name: "broken",
-  scope: undefined,
+  scope: "any",
   template: undefined,
   list: () => Effect.succeed({ items: [], nextCursor: null }),
   read: (_, uri) =>

@@ -1,4 +1,7 @@
+import * as BusMemory from "@devops-mcp/cache/BusMemory"
+import { makeApiKeySecrets } from "@devops-mcp/core/access/ApiKeySecret"
 import { Authentication } from "@devops-mcp/core/access/Authentication"
+import { Revocations } from "@devops-mcp/core/access/Revocations"
 import { ApiKeyRepository } from "@devops-mcp/core/ports/ApiKeyRepository"
 import { TenantRepository } from "@devops-mcp/core/ports/TenantRepository"
 import { Audit } from "@devops-mcp/core/audit/Audit"
@@ -7,7 +10,8 @@ import { ApiKeyId, TenantId } from "@devops-mcp/domain/Ids"
 import type { Scope } from "@devops-mcp/domain/Principal"
 import * as JwtAccessTokens from "@devops-mcp/infrastructure/JwtAccessTokens"
 import { AuthorizationServer, type TokenChange } from "@devops-mcp/testing/AuthorizationServer"
-import { freshId } from "@devops-mcp/testing/Fixtures"
+import { freshId, TestSigningKey } from "@devops-mcp/testing/Fixtures"
+import { testLimits } from "@devops-mcp/testing/TestLimits"
 import * as NodeCrypto from "@effect/platform-node/NodeCrypto"
 import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
 import { assert, describe, it, layer } from "@effect/vitest"
@@ -21,6 +25,7 @@ import {
   Duration,
   Effect,
   Layer,
+  Redacted,
   Option,
   References,
   Schema
@@ -132,21 +137,34 @@ const Routes = HttpRouter.use(
   })
 )
 
+/** Any key is one. */
+const Keys = Layer.unwrap(
+  Effect.map(makeApiKeySecrets, ({ present }) =>
+    Layer.mock(ApiKeyRepository, {
+      find: () =>
+        Effect.map(present(Redacted.make(apiKey)), ({ proof }) => [
+          {
+            tenantId,
+            key: { id: freshId(ApiKeyId), name: "ci", role: "agent", createdAt: DateTime.makeUnsafe(0) },
+            proof: proof("given")
+          }
+        ]),
+      markUsed: () => Effect.void
+    })
+  )
+).pipe(Layer.provide([NodeCrypto.layer, TestSigningKey]))
+
 const Ports = Layer.mergeAll(
-  Layer.mock(ApiKeyRepository, {
-    findByHash: () =>
-      Effect.succeedSome({
-        tenantId,
-        key: { id: freshId(ApiKeyId), name: "ci", role: "agent", createdAt: DateTime.makeUnsafe(0) }
-      })
-  }),
+  Keys,
+  BusMemory.layer,
   Layer.mock(TenantRepository, {
     get: (id) =>
       id === tenantId
         ? Effect.succeed({ id, name: "acme", createdAt: DateTime.makeUnsafe(0) })
         : Effect.fail(new NotFound({ resource: "tenant", id }))
   }),
-  Layer.mock(Audit, { record: () => Effect.void }),
+  Layer.mock(Audit, { record: () => Effect.void, refused: () => Effect.void }),
+  testLimits(),
   NodeCrypto.layer
 )
 
@@ -161,7 +179,7 @@ const ResourceServer = Layer.unwrap(
       disableLogger: true,
       disableListenLog: true
     }).pipe(
-      Layer.provide(Authentication.layer),
+      Layer.provide(Authentication.layer.pipe(Layer.provide([Revocations.layer, TestSigningKey]))),
       Layer.provide(JwtAccessTokens.layerWith({ issuer, audience, jwksUrl }, eager)),
       Layer.provide(
         ConfigProvider.layer(

@@ -8,6 +8,7 @@ import { ApiKeyId, TenantId } from "@devops-mcp/domain/Ids"
 import type { Principal } from "@devops-mcp/domain/Principal"
 import { serve } from "@devops-mcp/infrastructure/HttpServer"
 import * as NodeCrypto from "@effect/platform-node/NodeCrypto"
+import { testLimits } from "@devops-mcp/testing/TestLimits"
 import { ConfigProvider, Context, Deferred, Effect, Layer, Option, Queue, Redacted, Schema } from "effect"
 import { HttpServer } from "effect/http"
 import type { IncomingMessage } from "node:http"
@@ -180,7 +181,12 @@ export const RegistriesFake = Layer.effect(
   ]),
   Layer.provideMerge(ChangesFake),
   Layer.provideMerge(
-    Layer.mergeAll(AuthenticationFake, Layer.mock(Audit, { record: () => Effect.void }), NodeCrypto.layer)
+    Layer.mergeAll(
+      AuthenticationFake,
+      testLimits(),
+      Layer.mock(Audit, { record: () => Effect.void, refused: () => Effect.void }),
+      NodeCrypto.layer
+    )
   ),
   Layer.provideMerge(Signals.layer)
 )

@@ -34,3 +34,18 @@ export const jobs = Metric.counter("jobs_total", { description: "Attempts of job
 export const queueDepth = Metric.gauge("queue_depth", { description: "Jobs that wait" })
 
 export const queueOldestAge = Metric.gauge("queue_oldest_age_seconds", { description: "Age of the oldest waiting job" })
+
+export const auditRowsLost = Metric.counter("audit_rows_lost_total", {
+  description: "Audit rows that could not be stored; each is in the log",
+  incremental: true
+})
+
+export const refusals = Metric.counter("refusals_total", {
+  description: "Requests refused before their caller was known, by reason",
+  incremental: true
+})
+
+export const rateLimitRejections = Metric.counter("rate_limit_rejections_total", {
+  description: "Requests over a limit, by the limit",
+  incremental: true
+})

@@ -31,16 +31,30 @@ export const jobRetry = Schedule.min([Schedule.exponential("1 second"), Schedule
 /** How long a program may take to finish what it is doing when it is asked to stop. */
 export const drainTimeout = Duration.seconds(8)
 
-/** How long audit rows are collected after the last batch was written, so that a batch has many. */
+/** How long audit rows of reads are collected after the last batch was written, so that a batch has many. */
 export const auditLinger = Duration.millis(50)
 
-/** Audit rows are kept trying for some ten seconds: a database restart must not lose them. */
-export const auditRetry = Schedule.exponential("100 millis").pipe(
+/** How long an act that changed something waits for its audit row; then its answer goes out, and the row is tried on. */
+export const auditWait = Duration.seconds(2)
+
+/** How long one batch of audit rows may take to be written before it is tried again. */
+export const auditBatchTimeout = Duration.seconds(10)
+
+/** Audit rows are tried for as long as the program runs: no restart of a database may lose them. */
+export const auditRetry = Schedule.min([Schedule.exponential("100 millis"), Schedule.spaced("5 seconds")]).pipe(
   Schedule.jittered,
-  Schedule.upTo({ times: 7 }),
   Schedule.setInputType<Retryable>(),
   Schedule.while(({ input }) => input.retryable)
 )
+
+/** How long audit rows that are not written yet have when the program stops; what is left then is lost, and logged. */
+export const auditDrain = Duration.seconds(5)
+
+/** Refusals of callers that nobody knows are counted all and logged so often; anybody can cause as many as they like. */
+export const refusalLogs = { lines: 10, window: Duration.minutes(1) }
+
+/** How often the audit log's partitions are looked after. */
+export const auditUpkeep = Schedule.spaced("1 hour")
 
 /** How long the local embedding model has to start; it takes half a second on an idle machine. */
 export const modelStartTimeout = Duration.seconds(60)
@@ -210,3 +224,98 @@ export const mcpEventRetry = Schedule.exponential("100 millis").pipe(
   Schedule.setInputType<Retryable>(),
   Schedule.while(({ input }) => input.retryable)
 )
+
+/** How long a third-party tool's authorization server has for one answer; a refresh is never tried twice by itself. */
+export const oauthRequestTimeout = Duration.seconds(10)
+
+/** How long somebody has to allow a connection of their account. */
+export const connectionFlowLifetime = Duration.minutes(10)
+
+/** So long before its end an access token is renewed: whoever gets it can still use it for a call. */
+export const connectionRefreshLeeway = Duration.minutes(1)
+
+/** How long one replica has a connection's refresh to itself; longer than the refresh can take. */
+export const connectionRefreshLock = Duration.seconds(30)
+
+/** Who finds a connection being refreshed looks for the new token, for as long as the refresh can take. */
+export const connectionRefreshWaiting = Schedule.spaced("100 millis").pipe(Schedule.upTo({ times: 300 }))
+
+/** For how long a request with an `Idempotency-Key` gets its first answer again. */
+export const replayLifetime = Duration.hours(24)
+
+/** After which silence of who runs such a request its twin may run it: its process died. */
+export const replayLease = Duration.seconds(60)
+
+/** How often who runs such a request says that it is alive, and after how long it is stopped. */
+export const replayHeartbeat = Schedule.spaced("20 seconds").pipe(Schedule.upTo({ duration: "10 minutes" }))
+
+/** The answer to such a request is kept trying for about a second: its client waits meanwhile. */
+export const replayRetry = Schedule.exponential("100 millis").pipe(
+  Schedule.jittered,
+  Schedule.upTo({ times: 3 }),
+  Schedule.setInputType<Retryable>(),
+  Schedule.while(({ input }) => input.retryable)
+)
+
+/** When a client whose request still runs should ask again. */
+export const replayPollInterval = Duration.seconds(1)
+
+/** How often kept answers whose time is over are removed. */
+export const replaySweeping = Schedule.spaced("10 minutes")
+
+/** How old the note of an API key's last use may become before it is written again. */
+export const apiKeyUseInterval = Duration.minutes(1)
+
+/**
+ * How long a replica trusts what it has read of an API key; so soon is a revocation effective that the bus has lost. An
+ * unknown key is refused a little longer without looking again: nobody waits for it to become one.
+ */
+export const apiKeyCaching = Duration.seconds(1)
+export const unknownApiKeyCaching = Duration.seconds(3)
+
+/** How long a replica counts limits by itself after Redis did not, before it asks again. */
+export const limiterRetryAfter = Duration.seconds(1)
+
+/** How long tokens that were taken ahead may be used. */
+export const limiterBatchLifetime = Duration.seconds(1)
+
+/** Tokens that a provider just gave are kept trying to be stored for some seconds: the ones before them are void. */
+export const connectionStoreRetry = Schedule.exponential("100 millis").pipe(
+  Schedule.jittered,
+  Schedule.upTo({ times: 6 }),
+  Schedule.setInputType<Retryable>(),
+  Schedule.while(({ input }) => input.retryable)
+)
+
+/** Over which time a limit of so many requests is meant, and the number of wrong credentials. */
+export const rateLimitWindow = Duration.minutes(1)
+export const wrongCredentialWindow = Duration.minutes(5)
+
+/**
+ * Different wrong credentials from one address, and uses of the same one, before no more are tried. The second is
+ * larger: whoever repeats one credential guesses nothing, and may be a program that has not heard of its revocation.
+ */
+export const wrongCredentialsOfAddress = 50
+export const wrongUsesOfCredential = 200
+
+/** How long the nth lockout lasts, and until when it is remembered that there was one. */
+export const lockoutTime = (times: number) =>
+  Duration.min(Duration.hours(1), Duration.times(Duration.minutes(1), 2 ** (Math.min(times, 10) - 1)))
+export const lockoutMemory = Duration.hours(6)
+
+/** Requests to third-party authorization servers at once in one program. */
+export const oauthConcurrency = 16
+
+/** How long AWS Secrets Manager has for one answer; the program does not start without the installation's key. */
+export const secretsManagerTimeout = Duration.seconds(5)
+
+/** AWS is asked a few times within seconds before the start is given up. */
+export const secretsManagerRetry = Schedule.exponential("300 millis").pipe(
+  Schedule.jittered,
+  Schedule.upTo({ times: 3 }),
+  Schedule.setInputType<Retryable>(),
+  Schedule.while(({ input }) => input.retryable)
+)
+
+/** How long the HTTP API works on one request: longer than any call of a tool, which tells itself when it was too long. */
+export const apiRequestTimeout = Duration.sum(toolCallTimeout, Duration.seconds(5))

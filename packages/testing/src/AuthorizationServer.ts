@@ -8,6 +8,12 @@ export interface TokenChange {
   readonly kid?: string
 }
 
+/** What it answers to a request for tokens. */
+export interface TokenAnswer {
+  statusCode: number
+  body: Record<string, unknown>
+}
+
 const hasResource = Schema.is(Schema.Struct({ resource: Schema.String }))
 
 /** Claims that are `undefined` are not there at all. */
@@ -30,6 +36,12 @@ export class AuthorizationServer extends Context.Service<
     readonly addKey: (algorithm: string) => Effect.Effect<string>
     /** What it publishes. */
     readonly publicKeys: Effect.Effect<ReadonlyArray<Readonly<Record<string, unknown>>>>
+    /** Has the answers to requests for tokens changed before they are sent, until it is set anew. */
+    readonly onTokenRequest: (
+      change: (form: Readonly<Record<string, unknown>>, answer: TokenAnswer) => void
+    ) => Effect.Effect<void>
+    /** How often it was asked to revoke a token. */
+    readonly revocations: Effect.Effect<number>
     /** Is not reachable from here on. */
     readonly stop: Effect.Effect<void>
   }
@@ -57,6 +69,12 @@ export class AuthorizationServer extends Context.Service<
             assign(payload, { ...claims, scope: body.scope, ...(hasResource(body) ? { aud: body.resource } : {}) })
           }
         )
+        let change: Parameters<AuthorizationServer["Service"]["onTokenRequest"]>[0] = () => {}
+        server.service.on(Events.BeforeResponse, (answer: TokenAnswer, { body }: TokenRequestIncomingMessage) =>
+          change({ ...body }, answer)
+        )
+        let revocations = 0
+        server.service.on(Events.BeforeRevoke, () => revocations++)
         const issuer = server.issuer.url ?? ""
         return AuthorizationServer.of({
           issuer,
@@ -72,6 +90,8 @@ export class AuthorizationServer extends Context.Service<
               })
             ),
           addKey,
+          onTokenRequest: (next) => Effect.sync(() => void (change = next)),
+          revocations: Effect.sync(() => revocations),
           publicKeys: Effect.sync(() => server.issuer.keys.toJSON()),
           stop
         })

@@ -1,5 +1,7 @@
 import { SigningKey, signingKeyBytes } from "@devops-mcp/core/access/SigningKey"
 import { TenantRepository } from "@devops-mcp/core/ports/TenantRepository"
+import { SealedText } from "@devops-mcp/core/secrets/SealedText"
+import { Secrets } from "@devops-mcp/core/secrets/Secrets"
 import { TenantId } from "@devops-mcp/domain/Ids"
 import * as NodeCrypto from "@effect/platform-node/NodeCrypto"
 import { DateTime, Effect, Layer, Redacted } from "effect"
@@ -19,4 +21,15 @@ export const freshTenant = Effect.gen(function* () {
 /** An installation's key that everybody knows. */
 export const TestSigningKey = SigningKey.layer(Redacted.make(new Uint8Array(signingKeyBytes).fill(7))).pipe(
   Layer.provide(NodeCrypto.layerKdf)
+)
+
+/** Secrets sealed with that key. */
+export const TestSecrets = Secrets.layer.pipe(
+  Layer.provide(TestSigningKey),
+  Layer.provide([NodeCrypto.layerAead, NodeCrypto.layerKeyWrap, NodeCrypto.layerSecureRandom])
+)
+
+/** Has the form of a sealed secret, for what only stores it; opens nowhere. */
+export const anySealedText = SealedText.make(
+  `dms1.${"0".repeat(16)}.${"A".repeat(54)}.${"A".repeat(16)}.${"A".repeat(22)}`
 )

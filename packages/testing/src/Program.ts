@@ -1,6 +1,7 @@
 import { Deferred, Effect, Exit, Schema } from "effect"
 import { spawn } from "node:child_process"
 import { fileURLToPath } from "node:url"
+import { makeSecretWatch, secretsOf, SecretsLeaked } from "./SecretWatch.ts"
 
 const root = fileURLToPath(new URL("../../..", import.meta.url))
 
@@ -21,6 +22,7 @@ export class ProgramEnded extends Schema.TaggedError<ProgramEnded>()("@devops-mc
 /**
  * Runs `devops-mcp` as its users do: another process, on an environment that holds only what is given. It is killed
  * with the scope. Waiting is on its output and its end, never on time. Another `file` is a test's variant of a program.
+ * The scope fails when the program has written a secret of its environment, or another one that `watch` guards.
  */
 export const runProgram = Effect.fnUntraced(function* (
   args: ReadonlyArray<string>,
@@ -28,6 +30,15 @@ export const runProgram = Effect.fnUntraced(function* (
   file = `${root}/packages/cli/bin/devops-mcp.js`
 ) {
   const ended = yield* Deferred.make<number | NodeJS.Signals>()
+  const output = { stdout: "", stderr: "" }
+  const watch = makeSecretWatch()
+  for (const [name, secret] of secretsOf(env)) watch.guard(name, secret)
+  const verify = Effect.suspend(() => {
+    watch.hear("standard output", output.stdout)
+    watch.hear("standard error", output.stderr)
+    const leaks = watch.leaks()
+    return leaks.length === 0 ? Effect.void : Effect.die(new SecretsLeaked({ leaks }))
+  })
   const child = yield* Effect.acquireRelease(
     Effect.sync(() =>
       spawn(process.execPath, [file, ...args], {
@@ -38,10 +49,9 @@ export const runProgram = Effect.fnUntraced(function* (
     (process_) =>
       Effect.andThen(
         Effect.sync(() => process_.kill("SIGKILL")),
-        Deferred.await(ended)
+        Effect.andThen(Deferred.await(ended), verify)
       )
   )
-  const output = { stdout: "", stderr: "" }
   const listeners = new Set<() => void>()
   for (const name of ["stdout", "stderr"] as const) {
     child[name].setEncoding("utf8").on("data", (text: string) => {
@@ -75,6 +85,7 @@ export const runProgram = Effect.fnUntraced(function* (
     child,
     output,
     line,
+    watch,
     /** Exit code, or the signal that ended it. */
     ended: Deferred.await(ended),
     signal: (signal: NodeJS.Signals) =>

@@ -1,10 +1,19 @@
 import type { Job } from "@devops-mcp/contract/Jobs"
+import { AuditTrail } from "@devops-mcp/core/audit/AuditTrail"
+import { RequestReplays } from "@devops-mcp/core/idempotency/RequestReplays"
 import { Ingest } from "@devops-mcp/core/ingest/Ingest"
 import { type JobMetadata, JobQueue } from "@devops-mcp/core/ports/JobQueue"
 import { Tasks } from "@devops-mcp/core/tasks/Tasks"
-import { workerConcurrency } from "@devops-mcp/infrastructure/Settings"
+import { auditRetention, workerConcurrency } from "@devops-mcp/infrastructure/Settings"
 import { queueDepth, queueOldestAge } from "@devops-mcp/observability/Metrics"
-import { drainTimeout, queueRetry, queueSampling, taskSweeping } from "@devops-mcp/resilience/Policies"
+import {
+  auditUpkeep,
+  drainTimeout,
+  queueRetry,
+  queueSampling,
+  replaySweeping,
+  taskSweeping
+} from "@devops-mcp/resilience/Policies"
 import { Deferred, Effect, Fiber, FiberSet, Layer, Metric } from "effect"
 
 /** Publishes how much work waits, so that operators and autoscalers see it. */
@@ -24,11 +33,20 @@ export const WorkerLive = Layer.effectDiscard(
     const queue = yield* JobQueue
     const ingest = yield* Ingest
     const tasks = yield* Tasks
+    const replays = yield* RequestReplays
+    const trail = yield* AuditTrail
+    const retention = yield* auditRetention
     const stopping = yield* Deferred.make<void>()
 
     const run = (job: Job, metadata: JobMetadata) =>
       job._tag === "RunTask" ? tasks.run(job, metadata) : ingest.run(job, metadata)
     const sweepTasks = Effect.catch(tasks.sweep, (error) => Effect.logWarning(error.message, error))
+    const sweepReplays = Effect.catch(replays.sweep, (error) => Effect.logWarning(error.message, error))
+
+    const keepAudit = trail.upkeep(retention).pipe(
+      Effect.tap((dropped) => (dropped.length === 0 ? Effect.void : Effect.logInfo("Audit log dropped", { dropped }))),
+      Effect.catch((error) => Effect.logWarning(error.message, error))
+    )
 
     const giveBack = Deferred.await(stopping).pipe(
       Effect.andThen(Effect.sleep(drainTimeout)),
@@ -69,6 +87,8 @@ export const WorkerLive = Layer.effectDiscard(
     for (let index = 0; index < limit; index++) yield* FiberSet.run(fibers, work)
     yield* FiberSet.run(fibers, Effect.schedule(sampleQueue, queueSampling))
     yield* FiberSet.run(fibers, Effect.schedule(sweepTasks, taskSweeping))
+    yield* FiberSet.run(fibers, Effect.schedule(sweepReplays, replaySweeping))
+    yield* FiberSet.run(fibers, Effect.andThen(keepAudit, Effect.schedule(keepAudit, auditUpkeep)))
     yield* Effect.addFinalizer(() => Deferred.succeed(stopping, undefined))
   })
 )

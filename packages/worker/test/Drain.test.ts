@@ -1,4 +1,6 @@
 import { Job } from "@devops-mcp/contract/Jobs"
+import { AuditTrail } from "@devops-mcp/core/audit/AuditTrail"
+import { RequestReplays } from "@devops-mcp/core/idempotency/RequestReplays"
 import { Ingest } from "@devops-mcp/core/ingest/Ingest"
 import { JobQueue } from "@devops-mcp/core/ports/JobQueue"
 import { Tasks } from "@devops-mcp/core/tasks/Tasks"
@@ -25,8 +27,12 @@ layer(Queues, { excludeTestServices: true, timeout: "60 seconds" })("Worker on P
         run: (_, { id }) => Effect.andThen(Deferred.succeed(begun, id), Deferred.await(finish))
       })
       const tasks = Layer.mock(Tasks, { sweep: Effect.void })
+      const trail = Layer.mock(AuditTrail, { upkeep: () => Effect.succeed([]) })
+      const replays = Layer.mock(RequestReplays, { sweep: Effect.void })
       const scope = yield* Scope.make()
-      yield* Layer.build(WorkerLive.pipe(Layer.provide([ingest, tasks, config]))).pipe(Scope.provide(scope))
+      yield* Layer.build(WorkerLive.pipe(Layer.provide([ingest, tasks, trail, replays, config]))).pipe(
+        Scope.provide(scope)
+      )
       yield* queue.offer(job, { id: "running" })
       assert.strictEqual(yield* Deferred.await(begun), "running")
       yield* queue.offer(job, { id: "next" })

@@ -1,4 +1,6 @@
 import { Job } from "@devops-mcp/contract/Jobs"
+import { AuditTrail } from "@devops-mcp/core/audit/AuditTrail"
+import { RequestReplays } from "@devops-mcp/core/idempotency/RequestReplays"
 import { Ingest } from "@devops-mcp/core/ingest/Ingest"
 import { JobQueue, QueueError } from "@devops-mcp/core/ports/JobQueue"
 import { StoreError } from "@devops-mcp/core/ports/StoreError"
@@ -8,7 +10,20 @@ import { queueDepth, queueOldestAge } from "@devops-mcp/observability/Metrics"
 import { freshId } from "@devops-mcp/testing/Fixtures"
 import { WorkerLive } from "@devops-mcp/worker/Worker"
 import { assert, describe, it } from "@effect/vitest"
-import { ConfigProvider, Deferred, Effect, Exit, Fiber, Layer, Metric, Queue, Ref, References, Scope } from "effect"
+import {
+  ConfigProvider,
+  Deferred,
+  Duration,
+  Effect,
+  Exit,
+  Fiber,
+  Layer,
+  Metric,
+  Queue,
+  Ref,
+  References,
+  Scope
+} from "effect"
 import { TestClock } from "effect/testing"
 
 const job = Job.cases.IngestDocument.make({ tenantId: freshId(TenantId), documentId: freshId(DocumentId) })
@@ -27,6 +42,8 @@ const started = Effect.fnUntraced(function* (options: {
   readonly job?: Job
   readonly runTask?: (id: string) => Effect.Effect<void>
   readonly sweep?: Effect.Effect<void, StoreError>
+  readonly upkeep?: AuditTrail["Service"]["upkeep"]
+  readonly sweepReplays?: Effect.Effect<void, StoreError>
   readonly concurrency?: string
   readonly take?: Effect.Effect<void, QueueError>
 }) {
@@ -49,11 +66,13 @@ const started = Effect.fnUntraced(function* (options: {
     sweep: options.sweep ?? Effect.void,
     ...(options.runTask === undefined ? {} : { run: (_, { id }) => options.runTask?.(id) ?? Effect.void })
   })
+  const trail = Layer.mock(AuditTrail, { upkeep: options.upkeep ?? (() => Effect.succeed([])) })
+  const replays = Layer.mock(RequestReplays, { sweep: options.sweepReplays ?? Effect.void })
   const env = options.concurrency === undefined ? {} : { WORKER_CONCURRENCY: options.concurrency }
   const scope = yield* Scope.make()
   yield* Layer.build(
     Layer.fresh(WorkerLive).pipe(
-      Layer.provide([queue, ingest, tasks, ConfigProvider.layer(ConfigProvider.fromUnknown(env))]),
+      Layer.provide([queue, ingest, tasks, trail, replays, ConfigProvider.layer(ConfigProvider.fromUnknown(env))]),
       Layer.provide(Layer.succeed(References.MinimumLogLevel, "None"))
     )
   ).pipe(Scope.provide(scope))
@@ -253,6 +272,43 @@ describe("Worker", () => {
       assert.strictEqual(yield* Ref.get(swept), 1)
       yield* TestClock.adjust("10 minutes")
       assert.strictEqual(yield* Ref.get(swept), 3)
+    })
+  )
+
+  it.effect("removes answers whose time is over every ten minutes, and goes on when the database was gone", () =>
+    Effect.gen(function* () {
+      const swept = yield* Ref.make(0)
+      const gone = new StoreError({ operation: "sweep", retryable: true, cause: new Error("gone") })
+      yield* started({
+        run: () => Effect.void,
+        sweepReplays: Effect.flatMap(
+          Ref.updateAndGet(swept, (n) => n + 1),
+          (n) => (n === 1 ? Effect.fail(gone) : Effect.void)
+        )
+      })
+      yield* TestClock.adjust("10 minutes")
+      assert.strictEqual(yield* Ref.get(swept), 1)
+      yield* TestClock.adjust("20 minutes")
+      assert.strictEqual(yield* Ref.get(swept), 3)
+    })
+  )
+
+  it.effect("looks after the audit log at once and every hour, for a year unless told otherwise", () =>
+    Effect.gen(function* () {
+      const asked: Array<number> = []
+      const gone = new StoreError({ operation: "upkeep", retryable: true, cause: new Error("gone") })
+      yield* started({
+        run: () => Effect.void,
+        upkeep: (retention) =>
+          Effect.suspend(() => {
+            asked.push(Duration.toDays(retention))
+            return asked.length === 1 ? Effect.fail(gone) : Effect.succeed(["audit_log_2024_01"])
+          })
+      })
+      yield* TestClock.adjust("59 minutes")
+      assert.deepStrictEqual(asked, [365])
+      yield* TestClock.adjust("2 hours")
+      assert.deepStrictEqual(asked, [365, 365, 365])
     })
   )
 

@@ -6,7 +6,7 @@ import { demoPolling, demoTimeout } from "@devops-mcp/resilience/Policies"
 import { Client, StreamableHTTPClientTransport } from "@modelcontextprotocol/client"
 import { sign } from "@octokit/webhooks-methods"
 import { Clock, ConfigProvider, Console, Effect, FileSystem, Layer, Option, Redacted, Schema } from "effect"
-import { HttpClient, HttpClientRequest, HttpServer } from "effect/http"
+import { HttpClient, HttpClientRequest } from "effect/http"
 import { ChildProcess, ChildProcessSpawner } from "effect/process"
 import { FirstKey, StartProgram } from "../Start.ts"
 import { localUrl } from "../LocalUrl.ts"
@@ -192,7 +192,7 @@ export const run = Effect.gen(function* () {
   const startedAt = yield* Clock.currentTimeMillis
   const program = StartProgram({ gitRoots: [yield* repository(scratch)], onProgress: () => Effect.void })
   yield* Effect.gen(function* () {
-    const url = localUrl(yield* HttpServer.HttpServer)
+    const url = yield* localUrl
     const key = Option.getOrElse(Option.map(yield* FirstKey, Redacted.value), () => "")
     const seconds = ((yield* Clock.currentTimeMillis) - startedAt) / 1000
     yield* Console.log(

@@ -1,5 +1,4 @@
 import { Clock, Console, Effect } from "effect"
-import { HttpServer } from "effect/http"
 import { banner } from "../Banner.ts"
 import { announce } from "../Instance.ts"
 import { localUrl } from "../LocalUrl.ts"
@@ -9,7 +8,7 @@ import { FirstKey, StartProgram } from "../Start.ts"
 export const run = Effect.gen(function* () {
   const startedAt = yield* Clock.currentTimeMillis
   const serving = Effect.gen(function* () {
-    const url = localUrl(yield* HttpServer.HttpServer)
+    const url = yield* localUrl
     yield* announce(url)
     const seconds = ((yield* Clock.currentTimeMillis) - startedAt) / 1000
     yield* Console.log(yield* banner({ url, firstKey: yield* FirstKey, seconds }))

@@ -68,7 +68,7 @@ const revision = "2026-07-28"
 /** A client of 2026-07-28 that can be given tasks. Every request stands alone, so each names its server. */
 export const modernClient = (key: string) => {
   const post = (url: string, method: string, params: Record<string, unknown>) => {
-    const name = params["name"] ?? params["taskId"]
+    const name = params["name"] ?? params["taskId"] ?? params["uri"]
     return send(
       HttpClientRequest.bodyJsonUnsafe(HttpClientRequest.post(`${url}/mcp`), {
         jsonrpc: "2.0",

@@ -3,7 +3,6 @@ import { McpProgram } from "@devops-mcp/mcp-server/main"
 import { MoreToolSources, type RunnableTool } from "@devops-mcp/mcp-server/registry/ToolSource"
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import { Console, Effect, Layer } from "effect"
-import { HttpServer } from "effect/http"
 
 /** Says two things and then nothing more: a call in whose middle a replica can die. */
 const steps: RunnableTool = {
@@ -41,7 +40,7 @@ NodeRuntime.runMain(
   Effect.scoped(
     Effect.provide(
       Effect.gen(function* () {
-        yield* Console.log(`The replica is ready at ${localUrl(yield* HttpServer.HttpServer)}`)
+        yield* Console.log(`The replica is ready at ${yield* localUrl}`)
         return yield* Effect.never
       }),
       Layer.provide(

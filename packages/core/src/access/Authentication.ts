@@ -1,17 +1,16 @@
-import type { ApiKey } from "@devops-mcp/domain/ApiKey"
 import { Unauthenticated } from "@devops-mcp/domain/Errors"
-import type { TenantId } from "@devops-mcp/domain/Ids"
+import type { ApiKeyId, TenantId } from "@devops-mcp/domain/Ids"
 import { type Principal, Role, type Scope } from "@devops-mcp/domain/Principal"
-import { Cache, Context, DateTime, Duration, Effect, Exit, Layer, Option, Redacted } from "effect"
+import { apiKeyCaching, unknownApiKeyCaching } from "@devops-mcp/resilience/Policies"
+import { Cache, Clock, Context, DateTime, Duration, Effect, Exit, Layer, Option, Redacted } from "effect"
 import { scopesOf } from "../Policy.ts"
 import { AccessTokens, type AccessTokensUnavailable, refusedToken, type TokenClaims } from "../ports/AccessTokens.ts"
-import { ApiKeyRepository } from "../ports/ApiKeyRepository.ts"
+import { ApiKeyRepository, type StoredKey } from "../ports/ApiKeyRepository.ts"
 import type { StoreError } from "../ports/StoreError.ts"
 import { TenantRepository } from "../ports/TenantRepository.ts"
-import { apiKeyPrefix, makeApiKeySecrets } from "./ApiKeySecret.ts"
-
-/** How long a looked-up key may be used without asking the database again; so a revocation is effective this soon. */
-const lookupTimeToLive = Duration.seconds(1)
+import { apiKeyPrefix, isApiKeySecret, makeApiKeySecrets } from "./ApiKeySecret.ts"
+import { makeKeyUpkeep } from "./KeyUpkeep.ts"
+import { Revocations } from "./Revocations.ts"
 
 /**
  * How long a verified token is taken at its word, never beyond its expiry, and a tenant is known to exist. To verify
@@ -23,8 +22,30 @@ const capacity = 10_000
 
 const refusedKey = new Unauthenticated({ detail: "The API key is not valid, has expired or was revoked" })
 
-const isUsable = (key: ApiKey, now: DateTime.Utc) =>
-  key.revokedAt === undefined && (key.expiresAt === undefined || DateTime.isLessThan(now, key.expiresAt))
+/** What is remembered of a key that was looked up. */
+interface KnownKey {
+  readonly id: ApiKeyId
+  readonly principal: Principal
+  /** In milliseconds; it works before this moment. */
+  readonly until: number
+}
+
+const untilOf = ({ key }: StoredKey): number =>
+  key.revokedAt === undefined ? (key.expiresAt?.epochMilliseconds ?? Number.POSITIVE_INFINITY) : 0
+
+const principalOfKey = ({ key: { id, name, role, scopes }, tenantId }: StoredKey): Principal => ({
+  tenantId,
+  credential: "api_key",
+  actor: id,
+  name,
+  role,
+  scopes: scopes === undefined ? scopesOf(role) : scopesOf(role).filter((scope) => scopes.includes(scope))
+})
+
+/** The secret that a lookup is for: lookups are kept by its digest, so that no secret stays in memory. */
+class PresentedSecret extends Context.Service<PresentedSecret, Redacted.Redacted>()(
+  "@devops-mcp/core/access/Authentication/PresentedSecret"
+) {}
 
 /** The highest role that the scopes make up; a token with less than a viewer's still has its own scopes and no more. */
 const roleOf = (scopes: ReadonlyArray<Scope>): Role =>
@@ -59,9 +80,34 @@ export class Authentication extends Context.Service<
       const tenants = yield* TenantRepository
       const tokens = yield* AccessTokens
       const secrets = yield* makeApiKeySecrets
-      const lookups = yield* Cache.makeWith(repository.findByHash, {
+      const revocations = yield* Revocations
+      const upkeep = yield* makeKeyUpkeep
+      // Apart from the known keys, which no flood of unknown ones should drive out.
+      const unknown = yield* Cache.make<string, void>({
         capacity,
-        timeToLive: (exit) => (Exit.isSuccess(exit) ? lookupTimeToLive : Duration.zero)
+        timeToLive: unknownApiKeyCaching,
+        lookup: () => Effect.void
+      })
+
+      const lookUp = Effect.fnUntraced(function* (digest: string) {
+        const secret = yield* PresentedSecret
+        if (!isApiKeySecret(Redacted.value(secret)) || (yield* Cache.has(unknown, digest))) return Option.none()
+        const presented = yield* secrets.present(secret)
+        const stored = (yield* repository.find(presented.lookupIds)).find(({ proof }) => presented.proves(proof))
+        if (stored === undefined) {
+          yield* Cache.set(unknown, digest, undefined)
+          return Option.none()
+        }
+        const known: KnownKey = { id: stored.key.id, principal: principalOfKey(stored), until: untilOf(stored) }
+        const at = yield* DateTime.now
+        if (at.epochMilliseconds < known.until) upkeep.note({ stored, presented, at })
+        return Option.some(known)
+      })
+
+      const lookups = yield* Cache.makeWith(lookUp, {
+        capacity,
+        timeToLive: (exit) => (Exit.isSuccess(exit) && Option.isSome(exit.value) ? apiKeyCaching : Duration.zero),
+        requireServicesAt: "lookup"
       })
       const tenantLookups = yield* Cache.makeWith((id: TenantId) => tenants.get(id), {
         capacity,
@@ -74,22 +120,17 @@ export class Authentication extends Context.Service<
         lookup: () => Effect.never
       })
 
-      const byKey = Effect.fnUntraced(function* (key: Redacted.Redacted) {
-        const found = yield* Cache.get(lookups, yield* secrets.hash(key))
-        if (Option.isNone(found) || !isUsable(found.value.key, yield* DateTime.now)) return yield* refusedKey
-        const { id, name, role } = found.value.key
-        return {
-          tenantId: found.value.tenantId,
-          credential: "api_key" as const,
-          actor: id,
-          name,
-          role,
-          scopes: scopesOf(role)
-        }
+      const byKey = Effect.fnUntraced(function* (secret: Redacted.Redacted) {
+        const lookup = Cache.get(lookups, yield* secrets.digest(secret))
+        const found = yield* Effect.provideService(lookup, PresentedSecret, secret)
+        if (Option.isNone(found)) return yield* refusedKey
+        const { id, principal, until } = found.value
+        if (revocations.includes(id) || (yield* Clock.currentTimeMillis) >= until) return yield* refusedKey
+        return principal
       })
 
       const claimsOf = Effect.fnUntraced(function* (token: Redacted.Redacted) {
-        const hash = yield* secrets.hash(token)
+        const hash = yield* secrets.digest(token)
         const known = yield* Cache.getSuccess(verified, hash)
         if (Option.isSome(known) && DateTime.isLessThan(yield* DateTime.now, known.value.expiresAt)) return known.value
         const claims = yield* tokens.verify(token)

@@ -3,30 +3,42 @@ import type { DeliveryId, TenantId, WebhookId } from "@devops-mcp/domain/Ids"
 import type { Page, PageRequest } from "@devops-mcp/domain/Page"
 import type { Delivery, Webhook } from "@devops-mcp/domain/Webhook"
 import { Context, type Effect, type Redacted } from "effect"
+import type { SealedText } from "../secrets/SealedText.ts"
 import type { CursorError } from "./Cursor.ts"
 import type { StoreError } from "./StoreError.ts"
+
+/** A webhook's secret as it is stored: sealed, or plain in a row of an earlier version that no rotation has sealed yet. */
+export type StoredSecret =
+  | { readonly _tag: "Sealed"; readonly sealed: SealedText }
+  | { readonly _tag: "Plain"; readonly plain: Redacted.Redacted }
+
+/** A secret that is still to be sealed. */
+export interface PlainSecret {
+  readonly id: WebhookId
+  readonly plain: Redacted.Redacted
+}
 
 /** What ingestion needs to know before the caller's tenant is known. */
 export interface WebhookTarget {
   readonly tenantId: TenantId
   readonly webhook: Webhook
-  readonly secret: Redacted.Redacted
+  readonly secret: StoredSecret
 }
 
 /** Webhooks and what they received. */
 export class WebhookRepository extends Context.Service<
   WebhookRepository,
   {
-    readonly create: (
-      tenantId: TenantId,
-      webhook: Webhook,
-      secret: Redacted.Redacted
-    ) => Effect.Effect<Webhook, StoreError>
+    readonly create: (tenantId: TenantId, webhook: Webhook, secret: SealedText) => Effect.Effect<Webhook, StoreError>
     readonly get: (tenantId: TenantId, id: WebhookId) => Effect.Effect<Webhook, NotFound | StoreError>
     readonly list: (tenantId: TenantId, page: PageRequest) => Effect.Effect<Page<Webhook>, CursorError | StoreError>
     readonly delete: (tenantId: TenantId, id: WebhookId) => Effect.Effect<void, NotFound | StoreError>
     /** Finds a webhook of any tenant by its unguessable id. */
     readonly target: (id: WebhookId) => Effect.Effect<WebhookTarget, NotFound | StoreError>
+    /** Some of the tenant's webhooks whose secret is still plain. */
+    readonly plainSecrets: (tenantId: TenantId, limit: number) => Effect.Effect<ReadonlyArray<PlainSecret>, StoreError>
+    /** Puts a sealed secret in the place of the plain one; false when there is none any more. */
+    readonly sealSecret: (tenantId: TenantId, id: WebhookId, secret: SealedText) => Effect.Effect<boolean, StoreError>
     /** Stores the delivery unless its (webhook, externalId) is there; answers the id of the stored one. */
     readonly accept: (
       tenantId: TenantId,

@@ -41,7 +41,9 @@ export const makeToolActionRunner = Effect.gen(function* () {
       const record = Effect.fnUntraced(function* (outcome: AuditOutcome) {
         const durationMs = (yield* Clock.currentTimeMillis) - startedAt
         const action = `mcp.${asked.tool}_${asked.action}`
-        yield* audit.record({ principal, action, outcome, requestId: id, durationMs })
+        // Whatever the action is, it was worth a task, and nobody waits for this row.
+        const changes = outcome !== "denied"
+        yield* audit.record({ principal, action, outcome, changes, requestId: id, durationMs })
       })
 
       const { isError, result } = yield* tools

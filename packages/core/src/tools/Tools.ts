@@ -1,4 +1,4 @@
-import type { ActionResult, CreateTool } from "@devops-mcp/contract/ToolsApi"
+import type { ActionResult, CreateTool, PatchTool } from "@devops-mcp/contract/ToolsApi"
 import { type Conflict, type Forbidden, InvalidInput, NotFound, type StaleVersion } from "@devops-mcp/domain/Errors"
 import { type TenantId, ToolId } from "@devops-mcp/domain/Ids"
 import type { Principal } from "@devops-mcp/domain/Principal"
@@ -7,6 +7,7 @@ import { toolExecutionDuration } from "@devops-mcp/observability/Metrics"
 import { toolCallTimeout } from "@devops-mcp/resilience/Policies"
 import { Clock, Context, DateTime, type Duration, Effect, Layer, Metric, type Schema } from "effect"
 import { Confirmations, ConfirmationRequired } from "../access/Confirmations.ts"
+import { makeConnectedCredentials } from "../connections/ConnectedCredentials.ts"
 import { Changes } from "../changes/Changes.ts"
 import { makeNewId } from "../NewId.ts"
 import { authorize, scopeOfRisk } from "../Policy.ts"
@@ -14,6 +15,7 @@ import type { CacheError } from "../ports/Cache.ts"
 import type { StoreError } from "../ports/StoreError.ts"
 import { type AdapterAction, type ToolAdapter, ToolAdapters, ToolFailure } from "../ports/ToolAdapter.ts"
 import { ToolRepository } from "../ports/ToolRepository.ts"
+import { makeStoredCredentials } from "../secrets/StoredCredentials.ts"
 
 /** An action of a configured tool, as it appears in a catalogue. */
 export interface CatalogueEntry {
@@ -36,7 +38,7 @@ export class Tools extends Context.Service<
     readonly update: (
       tenantId: TenantId,
       name: string,
-      config: Tool["config"],
+      changes: typeof PatchTool.Type,
       version?: number
     ) => Effect.Effect<Tool, NotFound | StaleVersion | InvalidInput | StoreError>
     readonly actions: (
@@ -71,6 +73,8 @@ export class Tools extends Context.Service<
       const adapters = yield* ToolAdapters
       const confirmations = yield* Confirmations
       const changes = yield* Changes
+      const stored = yield* makeStoredCredentials
+      const connected = yield* makeConnectedCredentials
       const newId = yield* makeNewId
 
       /** A change of the tools that others must hear of: they keep catalogues. */
@@ -89,19 +93,21 @@ export class Tools extends Context.Service<
           : Effect.succeed(adapter)
       }
 
-      const checkConfig = Effect.fnUntraced(function* (kind: string, config: Tool["config"]) {
-        const adapter = yield* adapterOf(kind)
-        yield* adapter
+      const checkConfig = (adapter: ToolAdapter, config: Tool["config"]) =>
+        adapter
           .checkConfig(config)
           .pipe(Effect.mapError((failure) => new InvalidInput({ pointer: "/config", detail: failure.detail })))
-      })
 
       const create = Effect.fn("Tools.create")(function* (tenantId: TenantId, input: typeof CreateTool.Type) {
         const config = input.config ?? {}
-        yield* checkConfig(input.kind, config)
+        const adapter = yield* adapterOf(input.kind)
+        yield* checkConfig(adapter, config)
+        const id = yield* newId(ToolId)
+        const sealed =
+          input.credentials === undefined ? undefined : yield* stored.seal(tenantId, id, adapter, input.credentials)
         const now = yield* DateTime.now
         const tool: Tool = {
-          id: yield* newId(ToolId),
+          id,
           name: input.name,
           kind: input.kind,
           config,
@@ -109,19 +115,28 @@ export class Tools extends Context.Service<
           createdAt: now,
           updatedAt: now
         }
-        return yield* announced(tenantId, repository.create(tenantId, tool))
+        return yield* announced(tenantId, repository.create(tenantId, tool, sealed))
       })
 
       const update = Effect.fn("Tools.update")(function* (
         tenantId: TenantId,
         name: string,
-        config: Tool["config"],
+        { config, credentials }: typeof PatchTool.Type,
         version?: number
       ) {
         const tool = yield* repository.get(tenantId, name)
-        yield* checkConfig(tool.kind, config)
+        const adapter = yield* adapterOf(tool.kind)
+        if (config !== undefined) yield* checkConfig(adapter, config)
+        const sealed =
+          credentials === undefined || credentials === null
+            ? credentials
+            : yield* stored.seal(tenantId, tool.id, adapter, credentials)
+        const changed = {
+          ...(config === undefined ? {} : { config }),
+          ...(sealed === undefined ? {} : { credentials: sealed })
+        }
         const now = yield* DateTime.now
-        return yield* announced(tenantId, repository.update(tenantId, name, config, now, version))
+        return yield* announced(tenantId, repository.update(tenantId, name, changed, now, version))
       })
 
       const remove = Effect.fn("Tools.delete")(function* (tenantId: TenantId, name: string) {
@@ -150,18 +165,26 @@ export class Tools extends Context.Service<
 
       const health = Effect.fn("Tools.health")(function* (tenantId: TenantId, name: string) {
         const { adapter, tool } = yield* find(tenantId, name)
-        yield* adapter.health(tool.config)
+        yield* adapter.health(tool.config, yield* stored.open(tenantId, adapter, tool))
       })
 
-      const run = (action: AdapterAction, tool: Tool, input: Schema.JsonObject, timeout: Duration.Duration) =>
-        action.run(tool.config, input).pipe(
+      const run = (
+        principal: Principal,
+        adapter: ToolAdapter,
+        { action, tool }: CatalogueEntry,
+        input: Schema.JsonObject,
+        timeout: Duration.Duration
+      ) =>
+        stored.open(principal.tenantId, adapter, tool).pipe(
+          Effect.flatMap((credentials) => connected(principal, tool, credentials)),
+          Effect.flatMap((credentials) => action.run(tool.config, input, credentials)),
           Effect.timeoutOrElse({
             duration: timeout,
             orElse: () =>
               Effect.fail(new ToolFailure({ code: "timeout", detail: "The tool took too long", retryable: true }))
           }),
           Effect.map((result) => ({ result, isError: false })),
-          Effect.catch(({ code, detail, retryable }) =>
+          Effect.catchTag("@devops-mcp/core/ports/ToolAdapter/ToolFailure", ({ code, detail, retryable }) =>
             Effect.succeed({ result: { error: { code, detail, retryable } }, isError: true })
           )
         )
@@ -195,7 +218,7 @@ export class Tools extends Context.Service<
         yield* authorize(principal, scopeOfRisk[action.risk])
         if (action.risk === "destructive") yield* confirm(principal, { tool, action }, input, confirmationToken)
         const startedAt = yield* Clock.currentTimeMillis
-        const { isError, result } = yield* run(action, tool, input, timeout)
+        const { isError, result } = yield* run(principal, adapter, { action, tool }, input, timeout)
         const durationMs = (yield* Clock.currentTimeMillis) - startedAt
         yield* Metric.update(
           Metric.withAttributes(toolExecutionDuration, { kind: tool.kind, action: actionName, error: String(isError) }),

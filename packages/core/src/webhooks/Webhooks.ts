@@ -8,10 +8,12 @@ import { SecureRandom } from "effect/crypto"
 import { Base64Url } from "effect/encoding"
 import { makeNewId } from "../NewId.ts"
 import { JobQueue, type QueueError } from "../ports/JobQueue.ts"
-import type { StoreError } from "../ports/StoreError.ts"
+import { StoreError } from "../ports/StoreError.ts"
 import { Transactions } from "../ports/Transactions.ts"
 import { WebhookAdapters, type WebhookHeaders } from "../ports/WebhookAdapter.ts"
-import { WebhookRepository } from "../ports/WebhookRepository.ts"
+import { type WebhookTarget, WebhookRepository } from "../ports/WebhookRepository.ts"
+import { Secrets } from "../secrets/Secrets.ts"
+import { webhookSecret } from "../secrets/Purposes.ts"
 import { deepestNesting, isNestedDeeper } from "../JsonNesting.ts"
 
 const decodeJson = Schema.decodeEffect(Schema.fromJsonString(Schema.Json))
@@ -50,23 +52,36 @@ export class Webhooks extends Context.Service<
       const transactions = yield* Transactions
       const jobs = yield* JobQueue
       const random = yield* SecureRandom.SecureRandom
+      const secrets = yield* Secrets
       const newId = yield* makeNewId
+
+      /** Who sends repeats a delivery that met an outage, and a key that is missing from the configuration is one. */
+      const secretOf = ({ secret, tenantId, webhook }: WebhookTarget) =>
+        secret._tag === "Plain"
+          ? Effect.succeed(secret.plain)
+          : secrets
+              .open(tenantId, webhookSecret(webhook.id), secret.sealed)
+              .pipe(
+                Effect.mapError((cause) => new StoreError({ operation: "webhooks.secret", retryable: false, cause }))
+              )
 
       const create = Effect.fn("Webhooks.create")(function* (tenantId: TenantId, input: typeof CreateWebhook.Type) {
         const secret = Redacted.make(input.secret ?? Base64Url.encode(yield* random.randomBytes(32)))
+        const id = yield* newId(WebhookId)
         const webhook = yield* repository.create(
           tenantId,
-          { id: yield* newId(WebhookId), source: input.source, name: input.name, createdAt: yield* DateTime.now },
-          secret
+          { id, source: input.source, name: input.name, createdAt: yield* DateTime.now },
+          yield* secrets.seal(tenantId, webhookSecret(id), secret)
         )
         return { webhook, secret }
       })
 
       const receive = Effect.fn("Webhooks.receive")(function* (id: WebhookId, headers: WebhookHeaders, body: string) {
-        const { secret, tenantId, webhook } = yield* repository.target(id)
+        const target = yield* repository.target(id)
+        const { tenantId, webhook } = target
         const adapter = adapters.get(webhook.source)
         if (adapter === undefined) return yield* Effect.die(new Error(`No adapter for the source ${webhook.source}`))
-        yield* adapter.verify({ secret, headers, body })
+        yield* adapter.verify({ secret: yield* secretOf(target), headers, body })
         const payload = yield* decodePayload(body)
         const { eventType, externalId } = yield* adapter.identify(headers, payload)
         const delivery = {

@@ -1,18 +1,20 @@
 import { ApiKeyRepository } from "@devops-mcp/core/ports/ApiKeyRepository"
-import { AuditRepository } from "@devops-mcp/core/ports/AuditRepository"
 import { IdempotencyRepository } from "@devops-mcp/core/ports/IdempotencyRepository"
 import { TenantRepository } from "@devops-mcp/core/ports/TenantRepository"
 import { ApiKey } from "@devops-mcp/domain/ApiKey"
-import { AuditEntry } from "@devops-mcp/domain/Audit"
 import { NotFound } from "@devops-mcp/domain/Errors"
 import { TenantId } from "@devops-mcp/domain/Ids"
 import { Tenant } from "@devops-mcp/domain/Tenant"
-import { DateTime, Effect, Layer, Option, Schema } from "effect"
+import { apiKeyUseInterval } from "@devops-mcp/resilience/Policies"
+import { DateTime, Effect, Layer, Schema } from "effect"
 import { SqlClient } from "effect/sql"
 import { cursorsOf, uuidKey } from "../Cursors.ts"
-import { decodeRows, storable, toJsonb, toRow } from "../Rows.ts"
+import { decodeRows, storable, toRow } from "../Rows.ts"
 import { Tenancy } from "../Tenancy.ts"
 import { makeTable } from "./Tables.ts"
+
+/** Scopes are a column of text and not of JSON. */
+const scopesColumn = ({ scopes }: ApiKey) => (scopes === undefined ? {} : { scopes: [...scopes] })
 
 export const ApiKeyRepositoryLive = Layer.effect(
   ApiKeyRepository,
@@ -24,20 +26,28 @@ export const ApiKeyRepositoryLive = Layer.effect(
       schema: ApiKey,
       key: "id"
     })
-    const decodeOwned = decodeRows(Schema.Struct({ ...ApiKey.fields, tenantId: TenantId }))
+    const decodeStored = decodeRows(
+      Schema.Struct({
+        ...ApiKey.fields,
+        tenantId: TenantId,
+        lookupId: Schema.String,
+        scheme: Schema.Literals(["sha256", "hmac-sha256"]),
+        hash: Schema.String
+      })
+    )
     const keyRow = toRow(ApiKey)
 
     return ApiKeyRepository.of({
       get,
       list,
-      create: (tenantId, key, hash) =>
+      create: (tenantId, key, proof) =>
         run(
           tenantId,
           "create",
           Effect.gen(function* () {
-            const row = yield* keyRow(key)
+            const row = { ...(yield* keyRow(key)), ...scopesColumn(key), ...proof, tenantId }
             const inserted = yield* sql`
-              insert into api_keys ${sql.insert({ ...row, tenantId, hash })} on conflict (hash) do nothing returning id`
+              insert into api_keys ${sql.insert(row)} on conflict (lookup_id) do nothing returning id`
             return inserted.length > 0
           })
         ),
@@ -52,15 +62,36 @@ export const ApiKeyRepositoryLive = Layer.effect(
             if (rows.length === 0) return yield* missing(id)
           })
         ),
-      findByHash: (hash) =>
+      find: (lookupIds) =>
         tenancy.system(
-          "api_keys.findByHash",
+          "api_keys.find",
           Effect.gen(function* () {
-            const [row] = yield* decodeOwned(yield* sql`select * from api_keys where hash = ${hash}`)
-            if (row === undefined) return Option.none()
-            const { tenantId, ...key } = row
-            return Option.some({ tenantId, key })
+            const rows = yield* decodeStored(yield* sql`select * from api_keys where ${sql.in("lookup_id", lookupIds)}`)
+            return rows.map(({ hash, lookupId, scheme, tenantId, ...key }) => ({
+              tenantId,
+              key,
+              proof: { hash, lookupId, scheme }
+            }))
           })
+        ),
+      markUsed: (tenantId, id, at) =>
+        run(
+          tenantId,
+          "markUsed",
+          Effect.asVoid(sql`
+            update api_keys set last_used_at = ${DateTime.toDateUtc(at)}
+            where id = ${id} and (
+              last_used_at is null
+              or last_used_at <= ${DateTime.toDateUtc(DateTime.subtractDuration(at, apiKeyUseInterval))}
+            )`)
+        ),
+      renew: ({ key, proof, tenantId }, { hash, lookupId, scheme }, prefix) =>
+        run(
+          tenantId,
+          "renew",
+          Effect.asVoid(sql`
+            update api_keys set lookup_id = ${lookupId}, scheme = ${scheme}, hash = ${hash}, prefix = ${prefix}
+            where id = ${key.id} and hash = ${proof.hash}`)
         )
     })
   })
@@ -112,45 +143,6 @@ export const TenantRepositoryLive = Layer.effect(
             return tenant ?? candidate
           })
         )
-    })
-  })
-)
-
-const encodeAuditRows = Schema.encodeEffect(Schema.Array(Schema.Struct({ ...AuditEntry.fields, tenantId: TenantId })))
-
-export const AuditRepositoryLive = Layer.effect(
-  AuditRepository,
-  Effect.gen(function* () {
-    const tenancy = yield* Tenancy
-    const { decode, run, sql } = yield* makeTable({
-      table: "audit_log",
-      resource: "audit entry",
-      schema: AuditEntry,
-      key: "id"
-    })
-
-    return AuditRepository.of({
-      append: (entries) =>
-        tenancy.system(
-          "audit_log.append",
-          Effect.gen(function* () {
-            if (entries.length === 0) return
-            // One parameter for all rows: a parameter each costs more than the rest of the insert.
-            const rows = entries.map(({ entry, tenantId }) => ({ ...entry, tenantId }))
-            const encoded = toJsonb(yield* Effect.orDie(encodeAuditRows(rows)))
-            yield* sql`
-              insert into audit_log (
-                id, tenant_id, actor, action, target, outcome, request_id, duration_ms, occurred_at
-              )
-              select id, "tenantId", actor, action, target, outcome, "requestId", "durationMs", "occurredAt"
-              from jsonb_to_recordset(${encoded}) as r (
-                id uuid, "tenantId" uuid, actor text, action text, target text, outcome text, "requestId" text,
-                "durationMs" double precision, "occurredAt" timestamptz
-              )`
-          })
-        ),
-      list: (tenantId, limit) =>
-        run(tenantId, "list", Effect.flatMap(sql`select * from audit_log order by id desc limit ${limit}`, decode))
     })
   })
 )

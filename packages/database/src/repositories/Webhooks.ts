@@ -1,17 +1,31 @@
-import { WebhookRepository } from "@devops-mcp/core/ports/WebhookRepository"
+import { type StoredSecret, WebhookRepository } from "@devops-mcp/core/ports/WebhookRepository"
+import { SealedText } from "@devops-mcp/core/secrets/SealedText"
 import { NotFound } from "@devops-mcp/domain/Errors"
-import { DeliveryId, TenantId, type WebhookId } from "@devops-mcp/domain/Ids"
+import { DeliveryId, TenantId, WebhookId } from "@devops-mcp/domain/Ids"
 import { Delivery, Webhook } from "@devops-mcp/domain/Webhook"
-import { Effect, Layer, Redacted, Schema } from "effect"
+import { Effect, Layer, Schema } from "effect"
 import { decodeRows, storable, toJsonb, toRow } from "../Rows.ts"
 import { Tenancy } from "../Tenancy.ts"
 import { makeTable } from "./Tables.ts"
 
+const PlainText = Schema.RedactedFromValue(Schema.String)
+
 const Target = Schema.Struct({
   ...Webhook.fields,
   tenantId: TenantId,
-  secret: Schema.RedactedFromValue(Schema.String)
+  secret: Schema.optionalKey(PlainText),
+  sealedSecret: Schema.optionalKey(SealedText)
 })
+
+const PlainRow = Schema.Struct({ id: WebhookId, secret: PlainText })
+
+/** The table's check sees to it that a row has exactly one of the two. */
+const storedSecret = ({ sealedSecret, secret }: typeof Target.Type): Effect.Effect<StoredSecret> => {
+  if (sealedSecret !== undefined) return Effect.succeed({ _tag: "Sealed", sealed: sealedSecret })
+  return secret === undefined
+    ? Effect.die(new Error("A webhook has no secret"))
+    : Effect.succeed({ _tag: "Plain", plain: secret })
+}
 
 /** JSON's null is a payload too; a row shows it as an absent column. */
 const DeliveryRow = Delivery.mapFields((fields) => ({
@@ -29,6 +43,7 @@ export const WebhookRepositoryLive = Layer.effect(
     const deliveries = yield* makeTable({ table: "deliveries", resource: "delivery", schema: DeliveryRow, key: "id" })
     const { sql } = webhooks
     const decodeTarget = decodeRows(Target)
+    const decodePlain = decodeRows(PlainRow)
     const decodeAccepted = decodeRows(AcceptedRow)
     const webhookRow = toRow(Webhook)
     const deliveryRow = toRow(Delivery)
@@ -44,7 +59,7 @@ export const WebhookRepositoryLive = Layer.effect(
           "create",
           Effect.gen(function* () {
             const row = yield* webhookRow(webhook)
-            yield* sql`insert into webhooks ${sql.insert({ ...row, tenantId, secret: Redacted.value(secret) })}`
+            yield* sql`insert into webhooks ${sql.insert({ ...row, tenantId, sealedSecret: secret })}`
             return webhook
           })
         ),
@@ -54,9 +69,31 @@ export const WebhookRepositoryLive = Layer.effect(
           Effect.gen(function* () {
             const [row] = yield* decodeTarget(yield* sql`select * from webhooks where id = ${id}`)
             if (row === undefined) return yield* new NotFound({ resource: "webhook", id })
-            const { secret, tenantId, ...webhook } = row
-            return { tenantId, webhook, secret }
+            const { sealedSecret: _sealed, secret: _plain, tenantId, ...webhook } = row
+            return { tenantId, webhook, secret: yield* storedSecret(row) }
           })
+        ),
+      plainSecrets: (tenantId, limit) =>
+        webhooks.run(
+          tenantId,
+          "plainSecrets",
+          Effect.gen(function* () {
+            const rows = yield* decodePlain(
+              yield* sql`select id, secret from webhooks where secret is not null order by id limit ${limit}`
+            )
+            return rows.map(({ id, secret }) => ({ id, plain: secret }))
+          })
+        ),
+      sealSecret: (tenantId, id, secret) =>
+        webhooks.run(
+          tenantId,
+          "sealSecret",
+          Effect.map(
+            sql`
+              update webhooks set secret = null, sealed_secret = ${secret}
+              where id = ${id} and secret is not null returning id`,
+            (rows) => rows.length > 0
+          )
         ),
       accept: (tenantId, delivery) =>
         deliveries.run(

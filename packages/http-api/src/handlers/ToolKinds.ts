@@ -9,7 +9,12 @@ export const ToolKindsHandlers = HttpApiBuilder.group(
   "toolKinds",
   Effect.fnUntraced(function* (handlers) {
     const tools = yield* Tools
-    const items = tools.kinds.map(({ configSchema, kind, title }) => ({ kind, title, configSchema }))
+    const items = tools.kinds.map(({ configSchema, credentialsSchema, kind, title }) => ({
+      kind,
+      title,
+      configSchema,
+      ...(credentialsSchema === undefined ? {} : { credentialsSchema })
+    }))
 
     return handlers.handleAll({ list: () => Effect.succeed({ items }) })
   })

@@ -35,7 +35,7 @@ export const ToolsHandlers = HttpApiBuilder.group(
       update: Effect.fnUntraced(function* ({ headers, params, payload }) {
         const { tenantId } = yield* Caller
         const version = yield* ifMatch(headers["if-match"])
-        return withETag(yield* orProblem(tools.update(tenantId, params.name, payload.config, version)))
+        return withETag(yield* orProblem(tools.update(tenantId, params.name, payload, version)))
       }),
       delete: Effect.fnUntraced(function* ({ params }) {
         const { tenantId } = yield* Caller

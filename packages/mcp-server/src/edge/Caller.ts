@@ -1,4 +1,5 @@
 import type { AuthenticationError } from "@devops-mcp/core/access/Authentication"
+import type { RateLimited } from "@devops-mcp/core/limits/RateLimited"
 import type { Principal } from "@devops-mcp/domain/Principal"
 import type { StoreError } from "@devops-mcp/core/ports/StoreError"
 import type { Context, Effect } from "effect"
@@ -16,7 +17,7 @@ export interface Subscriptions {
  */
 export class Caller {
   /** Asked for each message: a connection may outlive its credential. */
-  readonly principal: Effect.Effect<Principal, AuthenticationError>
+  readonly principal: Effect.Effect<Principal, AuthenticationError | RateLimited>
   /** Of the message being handled. */
   readonly requestId: Effect.Effect<string>
   readonly context: Context.Context<never>

@@ -1,6 +1,9 @@
 import type { Change } from "@devops-mcp/core/changes/Changes"
+import type { AuthenticationError } from "@devops-mcp/core/access/Authentication"
+import type { RateLimited } from "@devops-mcp/core/limits/RateLimited"
 import { StoreError } from "@devops-mcp/core/ports/StoreError"
 import type { TenantId } from "@devops-mcp/domain/Ids"
+import type { Principal } from "@devops-mcp/domain/Principal"
 import type { Server, Transport } from "@modelcontextprotocol/server"
 import { serveStdio } from "@modelcontextprotocol/server/stdio"
 import { Effect } from "effect"
@@ -17,7 +20,10 @@ const maxListenStreams = 16
 const maxSubscriptions = 1000
 const maxUriLength = 2048
 
-export interface ConnectionOptions extends Pick<Caller, "principal" | "requestId" | "context" | "view"> {
+export interface ConnectionOptions extends Pick<Caller, "requestId" | "context" | "view"> {
+  readonly principal: Effect.Effect<Principal, AuthenticationError>
+  /** Asked before each request of the client is handled; absent where there is only one client. */
+  readonly limit?: (principal: Principal) => Effect.Effect<unknown, RateLimited>
   readonly registries: Registries["Service"]
   /** One message after the other in both directions, of one client. The connection owns it. */
   readonly transport: Transport
@@ -66,9 +72,10 @@ const notify = ({ isModern, server }: Instance, change: ListedChange, uris: Read
 
 /** Serves one client in the era that its first message chooses. */
 export const openConnection = (options: ConnectionOptions): Connection => {
-  const { context, principal, registries, requestId, tenantId, view } = options
+  const { context, limit, principal, registries, requestId, tenantId, view } = options
   const uris = new Set<string>()
-  const caller = new Caller({ principal, requestId, context, view, subscriptions: makeSubscriptions(uris) })
+  const limited = limit === undefined ? principal : Effect.tap(principal, limit)
+  const caller = new Caller({ principal: limited, requestId, context, view, subscriptions: makeSubscriptions(uris) })
   const bounded = new BoundedTransport(options.transport)
   const transport = new TaskSubscriptions({ transport: bounded, tasks: registries.tasks, principal, context })
   const onerror = sdkReporter(context)

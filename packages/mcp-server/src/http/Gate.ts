@@ -1,11 +1,15 @@
 import { Authentication } from "@devops-mcp/core/access/Authentication"
 import { credentialOf } from "@devops-mcp/core/access/Credential"
 import { Audit } from "@devops-mcp/core/audit/Audit"
+import { Limits } from "@devops-mcp/core/limits/Limits"
+import { RateLimited } from "@devops-mcp/core/limits/RateLimited"
 import { allows } from "@devops-mcp/core/Policy"
 import type { Principal, Scope } from "@devops-mcp/domain/Principal"
+import { RequestClient } from "@devops-mcp/infrastructure/ClientAddress"
+import { refusalHeaders } from "@devops-mcp/infrastructure/Limits"
 import { RequestId } from "@devops-mcp/observability/RequestContext"
 import type { RequestId as MessageId } from "@modelcontextprotocol/server"
-import { Effect, Option } from "effect"
+import { Effect, Option, Schema } from "effect"
 import type { HttpServerRequest } from "effect/http"
 import { insufficientScope, unauthorized } from "../edge/Challenges.ts"
 import { guardConfig, refusalOf } from "../edge/Guards.ts"
@@ -15,12 +19,17 @@ import { viewOf } from "../registry/ToolViews.ts"
 import { type View, wholeCatalogue } from "../registry/View.ts"
 import type { NamedCall } from "./Body.ts"
 import { makeMetadataUrl } from "./ProtectedResource.ts"
-import { refuse } from "./Refusal.ts"
+import { type Refusal, refuse } from "./Refusal.ts"
 
 type Request = HttpServerRequest.HttpServerRequest
 
 /** Until when clients wait that met a database which does not answer, in seconds. */
 const later = { headers: { "retry-after": "1" } }
+
+const isRateLimited = Schema.is(RateLimited)
+
+/** The 429 of a caller who asks too much. */
+export const refuseLimited = (error: RateLimited) => refuse(429, error.message, { headers: refusalHeaders(error) })
 
 /** What most requests ask for, and then nobody needs to know which toolsets there are. */
 const selectsAll = (path: string, headers: Request["headers"]) =>
@@ -30,8 +39,11 @@ const selectsAll = (path: string, headers: Request["headers"]) =>
 export const makeGate = Effect.fnUntraced(function* ({ tools }: Registries["Service"]) {
   const authentication = yield* Authentication
   const audit = yield* Audit
+  const limits = yield* Limits
   const rules = yield* guardConfig
   const metadataUrl = yield* makeMetadataUrl
+
+  const refused = Effect.flatMap(RequestId, (requestId) => audit.refused({ reason: "credential", requestId }))
 
   /** Who sends the request; refused without a word about the reason when the credential is not good. */
   const authenticate = Effect.fnUntraced(function* (request: Request) {
@@ -43,16 +55,21 @@ export const makeGate = Effect.fnUntraced(function* ({ tools }: Registries["Serv
         headers: unauthorized({ metadataUrl: metadataUrl(request) })
       })
     }
-    return yield* authentication.authenticate(credential.value).pipe(
+    const { network } = yield* RequestClient
+    return yield* limits.login(network, credential.value, authentication.authenticate(credential.value)).pipe(
+      Effect.catchIf(isRateLimited, (error) => Effect.fail(refuseLimited(error))),
       Effect.catchTag("@devops-mcp/domain/Errors/Unauthenticated", ({ detail }) =>
-        Effect.fail(
-          refuse(401, detail, {
-            headers: unauthorized({
-              metadataUrl: metadataUrl(request),
-              error: "invalid_token",
-              description: detail
+        Effect.andThen(
+          refused,
+          Effect.fail(
+            refuse(401, detail, {
+              headers: unauthorized({
+                metadataUrl: metadataUrl(request),
+                error: "invalid_token",
+                description: detail
+              })
             })
-          })
+          )
         )
       ),
       Effect.catchIf(
@@ -65,6 +82,17 @@ export const makeGate = Effect.fnUntraced(function* ({ tools }: Registries["Serv
       )
     )
   })
+
+  /** One request of the caller; tells how many more there may be. */
+  const limited = (principal: Principal) => Effect.mapError(limits.caller(principal), refuseLimited)
+
+  /** Runs a request unless too many of its tenant run already; a stream counts until it has begun. */
+  const running =
+    (principal: Principal) =>
+    <A, R>(handled: Effect.Effect<A, Refusal, R>) =>
+      limits
+        .running(principal.tenantId)(handled)
+        .pipe(Effect.catchIf(isRateLimited, (error) => Effect.fail(refuseLimited(error))))
 
   /** The part of the catalogue that the request's address and headers select. */
   const view = Effect.fnUntraced(function* (request: Request, principal: Principal) {
@@ -100,7 +128,13 @@ export const makeGate = Effect.fnUntraced(function* ({ tools }: Registries["Serv
       found.push(tool.value)
       if (allows(principal, scope)) continue
       missing.add(scope)
-      const act = { principal, action: `mcp.${definition.name}`, outcome: "denied", durationMs: 0 } as const
+      const act = {
+        principal,
+        action: `mcp.${definition.name}`,
+        outcome: "denied",
+        changes: false,
+        durationMs: 0
+      } as const
       yield* audit.record({ ...act, requestId: yield* RequestId })
     }
     if (missing.size === 0) return found
@@ -111,5 +145,5 @@ export const makeGate = Effect.fnUntraced(function* ({ tools }: Registries["Serv
     })
   })
 
-  return { authenticate, view, permit }
+  return { authenticate, limited, running, view, permit }
 })

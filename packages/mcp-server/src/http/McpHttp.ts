@@ -1,5 +1,6 @@
 import type { Principal } from "@devops-mcp/domain/Principal"
 import { Draining } from "@devops-mcp/infrastructure/Draining"
+import { showAllowance } from "@devops-mcp/infrastructure/Limits"
 import { maxBodyBytes } from "@devops-mcp/infrastructure/Settings"
 import { RequestId } from "@devops-mcp/observability/RequestContext"
 import { classifyInboundRequest, type InboundModernRoute } from "@modelcontextprotocol/server"
@@ -57,7 +58,7 @@ const checkModern = Effect.fnUntraced(function* (
 
 /**
  * `/mcp`: Streamable HTTP of every revision on one address. Checks come in the order host and origin, credential,
- * toolset, size, form, permission; only then does a message reach the protocol.
+ * limits, toolset, size, form, permission; only then does a message reach the protocol.
  */
 export const McpHttp = HttpRouter.use(
   Effect.fnUntraced(function* (router) {
@@ -83,8 +84,7 @@ export const McpHttp = HttpRouter.use(
         : yield* modern.request(message, classification, caller)
     })
 
-    const serve = Effect.fnUntraced(function* (request: HttpServerRequest.HttpServerRequest) {
-      const principal = yield* gate.authenticate(request)
+    const handle = Effect.fnUntraced(function* (request: HttpServerRequest.HttpServerRequest, principal: Principal) {
       const view = yield* gate.view(request, principal)
       const caller = new Caller({
         principal: Effect.succeed(principal),
@@ -118,6 +118,12 @@ export const McpHttp = HttpRouter.use(
       if (route.kind === "legacy") return yield* legacy.handle({ method, headers, body, principal, caller })
       yield* checkModern(request, route, called)
       return yield* serveModern(route, principal, caller)
+    })
+
+    const serve = Effect.fnUntraced(function* (request: HttpServerRequest.HttpServerRequest) {
+      const principal = yield* gate.authenticate(request)
+      yield* showAllowance(yield* gate.limited(principal))
+      return yield* gate.running(principal)(handle(request, principal))
     })
 
     for (const path of paths) {

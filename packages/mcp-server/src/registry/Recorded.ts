@@ -55,7 +55,7 @@ export const makeRecorded = Effect.gen(function* () {
     const labels = { method, tool: label, outcome }
     yield* Effect.annotateCurrentSpan(labels)
     yield* Metric.update(Metric.withAttributes(mcpRequestDuration, labels), durationMs / 1000)
-    const act = { principal, action: `mcp.${method}`, outcome, requestId, durationMs }
+    const act = { principal, action: `mcp.${method}`, outcome, changes: false, requestId, durationMs }
     yield* audit.record(target === undefined ? act : { ...act, target })
   })
 

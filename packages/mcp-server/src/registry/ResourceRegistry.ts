@@ -38,7 +38,7 @@ const wrongCursor = invalidParams("The cursor is not one that resources/list ret
 const notFound = (uri: string) =>
   new ProtocolFailure({ code: -32602, detail: "Resource not found", data: { uri: uri.slice(0, longestUri) } })
 
-const isOpenTo = (principal: Principal, { scope }: ResourceSource) => scope === undefined || allows(principal, scope)
+const isOpenTo = (principal: Principal, { scope }: ResourceSource) => scope === "any" || allows(principal, scope)
 
 export interface ResourcePage {
   readonly resources: ReadonlyArray<ResourceEntry>

@@ -28,12 +28,12 @@ export type ResourceContents = { readonly uri: string; readonly mimeType: string
   | { readonly blob: string }
 )
 
-/** Resources of one kind. Every method is asked only when the caller has the scope, if there is one. */
+/** Resources of one kind. Every method is asked only when the caller has the scope. */
 export interface ResourceSource {
   /** Part of the cursor, so stable and unique. */
   readonly name: string
-  /** Undefined when the source itself tells what belongs to whom. */
-  readonly scope: Scope | undefined
+  /** `any` when the source itself tells what belongs to whom. */
+  readonly scope: Scope | "any"
   readonly template: ResourceTemplate | undefined
   /** A page in a stable order; the cursor is the source's own. */
   readonly list: (

@@ -177,11 +177,13 @@ export class ToolRegistry extends Context.Service<
         const { principal, requestId } = call
         // Names that callers made up are in no label and no audit row: both keep them for ever.
         let known = unknownName
+        let mayChange = false
         const outcome = Effect.gen(function* () {
           const aim = yield* aimOf(call)
           const found = yield* lookUp(principal, aim.name, aim.view)
           if (found === undefined) return yield* invalidParams(`Unknown tool: ${aim.name.slice(0, maxNameLength)}`)
           known = aim.name
+          mayChange = !found.tool.definition.annotations.readOnlyHint
           return yield* run(call, aim, found)
         })
         return yield* outcome.pipe(
@@ -192,7 +194,8 @@ export class ToolRegistry extends Context.Service<
               const durationMs = (yield* Clock.currentTimeMillis) - startedAt
               const outcome = auditOutcomeOf(exit)
               yield* measure(known, outcome, durationMs)
-              yield* audit.record({ principal, action: `mcp.${known}`, outcome, requestId, durationMs })
+              const changes = mayChange && outcome !== "denied"
+              yield* audit.record({ principal, action: `mcp.${known}`, outcome, changes, requestId, durationMs })
             })
           )
         )

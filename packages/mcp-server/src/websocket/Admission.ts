@@ -33,6 +33,7 @@ export const makeAdmission = Effect.fnUntraced(function* (registries: Registries
   const check = Effect.fn("WebSocket.admit")(function* (request: HttpServerRequest.HttpServerRequest, method: string) {
     const { headers } = request
     const principal = yield* gate.authenticate(request)
+    yield* gate.limited(principal)
     const view = yield* gate.view(request.modify({ url: "/mcp" }), principal)
     if (method !== "GET") return yield* refuse(405, "A WebSocket begins with GET", { headers: { allow: "GET" } })
     if (headers["upgrade"]?.toLowerCase() !== "websocket" || headers["sec-websocket-version"] !== version) {

@@ -1,17 +1,21 @@
 import { Authentication } from "@devops-mcp/core/access/Authentication"
+import { Limits } from "@devops-mcp/core/limits/Limits"
+import { makeClientOf, RequestClient } from "@devops-mcp/infrastructure/ClientAddress"
 import { maxBodyBytes } from "@devops-mcp/infrastructure/Settings"
 import { type Upgrade, Upgrades } from "@devops-mcp/infrastructure/Upgrades"
 import { httpServerRequestDuration } from "@devops-mcp/observability/Metrics"
-import { RequestId } from "@devops-mcp/observability/RequestContext"
+import { ClientAddress, RequestId } from "@devops-mcp/observability/RequestContext"
 import { webSocketCloseTimeout } from "@devops-mcp/resilience/Policies"
 import { Clock, Duration, Effect, FiberSet, Metric } from "effect"
 import { SecureRandom } from "effect/crypto"
 import { HttpRouter, HttpServerRequest } from "effect/http"
 import { STATUS_CODES } from "node:http"
+import { TLSSocket } from "node:tls"
 import { WebSocketServer } from "ws"
 import { openConnection } from "../edge/Connection.ts"
 import { encodeJson } from "../edge/Json.ts"
 import { Registries } from "../edge/Registries.ts"
+import { refuseLimited } from "../http/Gate.ts"
 import { type Refusal, refusalResponse } from "../http/Refusal.ts"
 import { type Admitted, makeAdmission, subprotocol, upgradeRequired } from "./Admission.ts"
 import { WebSocketPeer } from "./WebSocketPeer.ts"
@@ -51,6 +55,8 @@ export const WebSocketRoutes = HttpRouter.use(
   Effect.fnUntraced(function* (router) {
     const authentication = yield* Authentication
     const registries = yield* Registries
+    const limits = yield* Limits
+    const clientOf = yield* makeClientOf
     const upgrades = yield* Upgrades
     const random = yield* SecureRandom.SecureRandom
     const admit = yield* makeAdmission(registries)
@@ -78,6 +84,7 @@ export const WebSocketRoutes = HttpRouter.use(
         transport: peer,
         tenantId: principal.tenantId,
         principal: authentication.authenticate(credential),
+        limit: limits.caller,
         requestId: random.uuidV7()
       })
     }
@@ -96,7 +103,12 @@ export const WebSocketRoutes = HttpRouter.use(
     const accept = Effect.fnUntraced(function* (wanted: Upgrade) {
       const startedAt = yield* Clock.currentTimeNanos
       const requestId = yield* random.uuidV7()
-      const status = yield* admit(requestOf(wanted), wanted.request.method ?? "").pipe(
+      const request = requestOf(wanted)
+      const { socket } = wanted.request
+      const encrypted = socket instanceof TLSSocket
+      const client = clientOf({ peer: socket.remoteAddress, headers: request.headers, encrypted })
+      const allowed = client.loopback ? Effect.void : Effect.mapError(limits.address(client.network), refuseLimited)
+      const status = yield* Effect.andThen(allowed, admit(request, wanted.request.method ?? "")).pipe(
         Effect.flatMap((admitted) => upgrade(wanted, admitted)),
         Effect.as(101),
         Effect.catch((refusal) =>
@@ -106,7 +118,9 @@ export const WebSocketRoutes = HttpRouter.use(
           )
         ),
         Effect.provideService(RequestId, requestId),
-        Effect.annotateLogs({ requestId })
+        Effect.provideService(RequestClient, client),
+        Effect.provideService(ClientAddress, client.address),
+        Effect.annotateLogs({ requestId, client: client.address })
       )
       const seconds = Number((yield* Clock.currentTimeNanos) - startedAt) / 1e9
       const labels = { method: "GET", route: path, status: String(status) }

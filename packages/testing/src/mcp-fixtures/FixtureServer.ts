@@ -8,7 +8,6 @@ import * as Logging from "@devops-mcp/observability/Logging"
 import { HealthRoutes } from "@devops-mcp/observability/HealthRoutes"
 import { WorkerLive } from "@devops-mcp/worker/Worker"
 import { ConfigProvider, Context, Effect, Layer } from "effect"
-import { HttpServer } from "effect/http"
 import { checkout } from "../Program.ts"
 import { ConformanceFixtures, ConformanceTaskRunners } from "./ConformanceFixtures.ts"
 
@@ -23,7 +22,7 @@ export class FixtureServer extends Context.Service<FixtureServer, { readonly url
   static readonly layer = (environment: Record<string, string>) =>
     Layer.effect(
       FixtureServer,
-      Effect.map(HttpServer.HttpServer, (server) => ({ url: localUrl(server) }))
+      Effect.map(localUrl, (url) => ({ url }))
     ).pipe(
       Layer.provide(Layer.merge(serve(Layer.mergeAll(McpRoutes, HealthRoutes)), WorkerLive)),
       Layer.provide(Registries.layer),

@@ -36,7 +36,7 @@ const contentsOf = (uri: string, id: ResultId, read: ResultPart): ReadonlyArray<
 export const makeResultResources = Effect.map(Results, (results) => {
   const source: ResourceSource = {
     name: "results",
-    scope: undefined,
+    scope: "any",
     template: {
       uriTemplate: "result://{id}",
       name: "result",

@@ -1,0 +1,38 @@
+import { refusals } from "@devops-mcp/observability/Metrics"
+import { refusalLogs } from "@devops-mcp/resilience/Policies"
+import { Clock, Duration, Effect, Metric } from "effect"
+
+/** A request that was turned away before anybody knew whose it is, so that no tenant's log can have it. */
+export interface Refusal {
+  /** Few and ours: it is a metric's label. */
+  readonly reason: "credential" | "locked_out" | "rate_limit"
+  readonly requestId: string
+  readonly address?: string
+}
+
+/**
+ * Counts every refusal and logs some: anybody on the network can cause any number of them, and may fill neither the
+ * disk nor a tenant's audit log. The first line of the next window tells how many were left out.
+ */
+export const makeRefusals = Effect.sync(() => {
+  const windowMillis = Duration.toMillis(refusalLogs.window)
+  let window = { startedAt: -Infinity, lines: 0, omitted: 0 }
+
+  return Effect.fnUntraced(function* ({ address, reason, requestId }: Refusal) {
+    yield* Metric.update(Metric.withAttributes(refusals, { reason }), 1)
+    const now = yield* Clock.currentTimeMillis
+    const { omitted } = window
+    const isNew = now - window.startedAt >= windowMillis
+    if (isNew) window = { startedAt: now, lines: 0, omitted: 0 }
+    if (window.lines >= refusalLogs.lines) {
+      window.omitted++
+      return
+    }
+    window.lines++
+    const line = { reason, requestId, ...(address === undefined ? {} : { address }) }
+    yield* Effect.annotateLogs(
+      Effect.logInfo("A request was refused before its caller was known"),
+      isNew && omitted > 0 ? { ...line, omittedBefore: omitted } : line
+    )
+  })
+})

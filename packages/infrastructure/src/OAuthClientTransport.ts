@@ -1,0 +1,95 @@
+import { OAuthFailure } from "@devops-mcp/core/ports/OAuthClient"
+import { oauthRequestTimeout } from "@devops-mcp/resilience/Policies"
+import * as NodeHttpClient from "@effect/platform-node/NodeHttpClient"
+import { ByteSize, type Cause, Effect, Option, Predicate, Schema, Stream } from "effect"
+import { HttpBody, type HttpClientError, HttpClientRequest } from "effect/http"
+import { AddressRefused, guardedLookup, refusalOf } from "./OutboundAddresses.ts"
+
+/** What an authorization server may answer with; metadata documents take some kilobytes. */
+const largestAnswer = ByteSize.kibibytes(256)
+
+type Operation = OAuthFailure["operation"]
+
+/** A request as `oauth4webapi` makes it. */
+interface Outgoing {
+  readonly method: string
+  readonly headers: Readonly<Record<string, string>>
+  readonly body?: URLSearchParams | null | undefined
+}
+
+const decodeObject = Schema.decodeUnknownOption(Schema.fromJsonString(Schema.JsonObject))
+const encodeObject = Schema.encodeSync(Schema.fromJsonString(Schema.JsonObject))
+
+/**
+ * An answer as the standards want it. GitHub says with a 200 what went wrong; and an ID token says who signed in, which
+ * we do not ask.
+ */
+const standardised = (status: number, body: string): readonly [status: number, body: string] => {
+  const answer = Option.getOrUndefined(decodeObject(body))
+  if (answer === undefined) return [status, body]
+  if (status === 200 && typeof answer["error"] === "string") return [400, body]
+  const { id_token: _, ...rest } = answer
+  return [status, encodeObject(rest)]
+}
+
+const hostOf = (url: string) => URL.parse(url)?.host ?? "the authorization server"
+
+const failureOf =
+  (operation: Operation, url: string) =>
+  (error: HttpClientError.HttpClientError | Cause.TimeoutError | OAuthFailure): OAuthFailure => {
+    if (error instanceof OAuthFailure) return error
+    return error._tag === "HttpClientError" && error.reason.cause instanceof AddressRefused
+      ? new OAuthFailure({ operation, reason: "forbidden", detail: `${hostOf(url)} is an address that is not called` })
+      : new OAuthFailure({
+          operation,
+          reason: "unreachable",
+          detail: `${hostOf(url)} does not answer; try again later`
+        })
+  }
+
+const makeClient = (allowPrivate: boolean) =>
+  Effect.provideServiceEffect(
+    NodeHttpClient.makeNodeHttp,
+    NodeHttpClient.HttpAgent,
+    NodeHttpClient.makeAgent({ lookup: guardedLookup(allowPrivate) })
+  )
+
+/**
+ * Sends the requests of `oauth4webapi`: only to allowed addresses, following no redirect, bounded in time and size. What
+ * fails holds neither the request nor the answer, for both hold secrets.
+ */
+export const makeTransport = Effect.gen(function* () {
+  const [strict, lax] = [yield* makeClient(false), yield* makeClient(true)]
+
+  return Effect.fnUntraced(function* (
+    operation: Operation,
+    allowPrivate: boolean,
+    url: string,
+    { body, headers, method }: Outgoing
+  ) {
+    const refusal = refusalOf(url, allowPrivate)
+    if (refusal !== undefined) {
+      return yield* new OAuthFailure({ operation, reason: "forbidden", detail: `${url} ${refusal}` })
+    }
+    const request = HttpClientRequest.make(method === "GET" ? "GET" : "POST")(url, {
+      headers,
+      body: Predicate.isNullish(body) ? HttpBody.empty : HttpBody.text(body.toString(), headers["content-type"])
+    })
+    const failed = failureOf(operation, url)
+    const tooMuch = new OAuthFailure({ operation, reason: "invalid", detail: `${hostOf(url)} answers with too much` })
+    const client = allowPrivate ? lax : strict
+    const answered = Effect.gen(function* () {
+      const response = yield* client.execute(request)
+      const text = yield* response.stream.pipe(
+        Stream.mapError(failed),
+        Stream.limitBytes(largestAnswer, () => Stream.fail(tooMuch)),
+        Stream.decodeText,
+        Stream.mkString
+      )
+      const [status, body] = standardised(response.status, text)
+      const contentType = response.headers["content-type"] ?? "text/plain"
+      return new Response(body === "" ? null : body, { status, headers: { "content-type": contentType } })
+    })
+    return yield* answered.pipe(Effect.timeout(oauthRequestTimeout), Effect.mapError(failed))
+  }, Effect.scoped)
+})

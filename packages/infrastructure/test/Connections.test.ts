@@ -1,0 +1,441 @@
+import * as CacheMemory from "@devops-mcp/cache/CacheMemory"
+import { Connections } from "@devops-mcp/core/connections/Connections"
+import { OAuthProviders } from "@devops-mcp/core/connections/OAuthProviders"
+import { scopesOf } from "@devops-mcp/core/Policy"
+import { Cache } from "@devops-mcp/core/ports/Cache"
+import { ConnectionRepository } from "@devops-mcp/core/ports/ConnectionRepository"
+import { OAuthClient } from "@devops-mcp/core/ports/OAuthClient"
+import { ToolRepository } from "@devops-mcp/core/ports/ToolRepository"
+import { Secrets } from "@devops-mcp/core/secrets/Secrets"
+import { RepositoriesLive } from "@devops-mcp/database/Database"
+import { ApiKeyId, type TenantId, ToolId } from "@devops-mcp/domain/Ids"
+import type { Principal, Role } from "@devops-mcp/domain/Principal"
+import * as OAuthClientLive from "@devops-mcp/infrastructure/OAuthClient"
+import { AuthorizationServer, type TokenAnswer } from "@devops-mcp/testing/AuthorizationServer"
+import { freshId, freshTenant, TestSigningKey } from "@devops-mcp/testing/Fixtures"
+import { TestDatabase } from "@devops-mcp/testing/TestDatabase"
+import * as NodeCrypto from "@effect/platform-node/NodeCrypto"
+import { assert, layer } from "@effect/vitest"
+import { Context, DateTime, Effect, Layer, Logger, Redacted, References } from "effect"
+import { FetchHttpClient, HttpClient } from "effect/http"
+import { SqlClient } from "effect/sql"
+
+const logged: Array<string> = []
+
+const Logs = Layer.mergeAll(
+  Logger.layer([Logger.map(Logger.formatJson, (line) => void logged.push(line))]),
+  Layer.succeed(References.MinimumLogLevel, "Trace")
+)
+
+/** The use-cases of another replica, on the same database and cache. */
+class OtherReplica extends Context.Service<OtherReplica, Connections["Service"]>()(
+  "@devops-mcp/infrastructure/test/Connections.test/OtherReplica"
+) {
+  static readonly layer = Layer.effect(OtherReplica, Connections).pipe(Layer.provide(Layer.fresh(Connections.layer)))
+}
+
+const TestLayer = Layer.merge(Connections.layer, OtherReplica.layer).pipe(
+  Layer.provideMerge(OAuthProviders.layer),
+  Layer.provideMerge(Layer.merge(Secrets.layer, OAuthClientLive.layerWith({ allowPrivateNetwork: true }))),
+  Layer.provideMerge(RepositoriesLive),
+  Layer.provideMerge(
+    Layer.mergeAll(
+      TestDatabase,
+      TestSigningKey,
+      CacheMemory.layer,
+      NodeCrypto.layer,
+      FetchHttpClient.layer,
+      AuthorizationServer.layer({ sub: "octocat" }),
+      Layer.succeed(FetchHttpClient.RequestInit, { redirect: "manual" }),
+      Logs
+    )
+  )
+)
+
+const callback = "https://devops-mcp.example.com/oauth/callback"
+
+const principalOf = (tenantId: TenantId, role: Role = "agent"): Principal => ({
+  tenantId,
+  credential: "api_key",
+  actor: freshId(ApiKeyId),
+  name: "build agent",
+  role,
+  scopes: scopesOf(role)
+})
+
+const clientSecret = "client-secret-that-nobody-sees"
+
+/** A tenant with the test's authorization server as its provider `acme`, and a caller in it. */
+const setUp = Effect.fnUntraced(function* (role: Role = "agent") {
+  const tenantId = yield* freshTenant
+  const { issuer } = yield* AuthorizationServer
+  const provider = yield* (yield* OAuthProviders).create(tenantId, {
+    name: "acme",
+    issuer,
+    clientId: "devops-mcp",
+    clientSecret: Redacted.make(clientSecret),
+    scopes: ["repo", "read:user"]
+  })
+  return { tenantId, provider, caller: principalOf(tenantId, role) }
+})
+
+/** Allows the connection in a browser; what it brings back. */
+const allow = Effect.fnUntraced(function* (authorizationUrl: string) {
+  const response = yield* HttpClient.get(authorizationUrl)
+  const parameters = new URL(response.headers["location"] ?? "").searchParams
+  return { code: parameters.get("code") ?? "", state: parameters.get("state") ?? "" }
+})
+
+const start = (caller: Principal, shared = false) =>
+  Effect.flatMap(Connections, (connections) => connections.start(caller, { provider: "acme", shared }, callback))
+
+const complete = (answer: {
+  readonly code?: string
+  readonly state: string
+  readonly iss?: string
+  readonly error?: string
+}) => Effect.flatMap(Connections, (connections) => connections.complete(answer))
+
+const connect = Effect.fnUntraced(function* (caller: Principal, shared = false) {
+  const { authorizationUrl } = yield* start(caller, shared)
+  return yield* complete(yield* allow(authorizationUrl))
+})
+
+const accessToken = (caller: Principal) =>
+  Effect.flatMap(Connections, (connections) => Effect.map(connections.accessToken(caller, "acme"), Redacted.value))
+
+const refusedTag = "@devops-mcp/core/connections/Connections/ConnectionRefused"
+const notConnectedTag = "@devops-mcp/core/connections/AccessTokens/NotConnected"
+
+/** A server that gives numbered tokens, each access token with this lifetime, and takes a refresh token once. */
+const rotating = (lifetimes: { readonly first: number; readonly later: number }) => {
+  const requests: Array<unknown> = []
+  let number = 0
+  const change = (form: Readonly<Record<string, unknown>>, answer: TokenAnswer) => {
+    requests.push(form["grant_type"])
+    if (form["grant_type"] === "refresh_token" && form["refresh_token"] !== `refresh-${number}`) {
+      answer.statusCode = 400
+      answer.body = { error: "invalid_grant", error_description: "secret words" }
+      return
+    }
+    number++
+    answer.body = {
+      access_token: `access-${number}`,
+      refresh_token: `refresh-${number}`,
+      token_type: "Bearer",
+      expires_in: number === 1 ? lifetimes.first : lifetimes.later
+    }
+  }
+  return { change, requests }
+}
+
+const serve = (change: (form: Readonly<Record<string, unknown>>, answer: TokenAnswer) => void) =>
+  Effect.flatMap(AuthorizationServer, (server) => server.onTokenRequest(change))
+
+layer(TestLayer, { excludeTestServices: true, timeout: "60 seconds" })("connections", (it) => {
+  it.effect("a user connects an account, and tools get its token", () =>
+    Effect.gen(function* () {
+      const { caller, provider, tenantId } = yield* setUp()
+      const { requests, change } = rotating({ first: 3600, later: 3600 })
+      yield* serve(change)
+      const { issuer } = yield* AuthorizationServer
+      assert.strictEqual(provider.issuer, issuer)
+      assert.strictEqual(provider.tokenEndpoint, `${issuer}/token`)
+      assert.strictEqual((yield* Effect.flip(accessToken(caller)))._tag, notConnectedTag)
+      const started = yield* start(caller)
+      const url = new URL(started.authorizationUrl)
+      assert.strictEqual(url.searchParams.get("code_challenge_method"), "S256")
+      assert.strictEqual(url.searchParams.get("scope"), "repo read:user")
+      assert.strictEqual(url.searchParams.get("redirect_uri"), callback)
+      const answer = yield* allow(started.authorizationUrl)
+      assert.strictEqual(answer.state, started.state)
+      const { connection, principal } = yield* complete({ ...answer, iss: issuer })
+      assert.deepStrictEqual(principal, caller)
+      assert.deepInclude(connection, {
+        provider: "acme",
+        shared: false,
+        status: "connected",
+        scopes: ["repo", "read:user"]
+      })
+      assert.strictEqual(yield* accessToken(caller), "access-1")
+      assert.deepStrictEqual(requests, ["authorization_code"])
+      const repository = yield* ConnectionRepository
+      assert.deepStrictEqual((yield* repository.list(caller, { limit: 50 })).items, [connection])
+      const again = yield* connect(caller)
+      assert.strictEqual(again.connection.id, connection.id)
+      assert.strictEqual(yield* accessToken(caller), "access-2")
+      const sql = yield* SqlClient.SqlClient
+      const rows = yield* sql<{ readonly row: string }>`
+        select c::text || p::text as row from connections c, oauth_providers p
+        where c.tenant_id = ${tenantId} and p.tenant_id = ${tenantId}`
+      assert.strictEqual(rows.length, 1)
+      assert.notMatch(rows[0]!.row, /access-\d|refresh-\d|client-secret/)
+    })
+  )
+
+  it.effect("a code is worth nothing with another verifier", () =>
+    Effect.gen(function* () {
+      const { caller } = yield* setUp()
+      const client = yield* OAuthClient
+      const registration = yield* (yield* OAuthProviders).registration(caller.tenantId, "acme")
+      const { authorizationUrl, state } = yield* start(caller)
+      const answer = yield* allow(authorizationUrl)
+      const verifier = Redacted.make("x".repeat(43))
+      const failure = yield* Effect.flip(
+        client.exchange(registration, { redirectUri: callback, state, verifier }, answer)
+      )
+      assert.include(["invalid", "refused"], failure.reason)
+    })
+  )
+
+  it.effect("a state is good once, whatever came of it", () =>
+    Effect.gen(function* () {
+      const { caller } = yield* setUp()
+      const { authorizationUrl } = yield* start(caller)
+      const answer = yield* allow(authorizationUrl)
+      const results = yield* Effect.all(
+        Array.from({ length: 8 }, () => Effect.result(complete(answer))),
+        { concurrency: "unbounded" }
+      )
+      assert.strictEqual(results.filter(({ _tag }) => _tag === "Success").length, 1)
+      assert.strictEqual((yield* Effect.flip(complete(answer)))._tag, refusedTag)
+    })
+  )
+
+  it.effect("a state of another caller, a forged one and one of another installation are refused", () =>
+    Effect.gen(function* () {
+      const { caller, tenantId } = yield* setUp()
+      const mine = yield* start(caller)
+      const theirs = yield* start(principalOf(tenantId))
+      const { code } = yield* allow(mine.authorizationUrl)
+      const [myId, ...mySeal] = mine.state.split(".")
+      const [theirId, ...theirSeal] = theirs.state.split(".")
+      const states = [
+        [theirId, ...mySeal].join("."),
+        [myId, ...theirSeal].join("."),
+        mine.state.slice(0, -1),
+        `${myId}.`,
+        myId ?? "",
+        "nonsense"
+      ]
+      for (const state of states) {
+        assert.strictEqual((yield* Effect.flip(complete({ code, state })))._tag, refusedTag, state)
+      }
+      // None of that used the real one up.
+      assert.deepStrictEqual((yield* complete({ code, state: mine.state })).principal, caller)
+    })
+  )
+
+  it.effect("an answer of another issuer, and one that says no, make no connection", () =>
+    Effect.gen(function* () {
+      const { caller } = yield* setUp()
+      const answers = [{ iss: "https://evil.example.com" }, { error: "access_denied" }, { error: "<script>" }]
+      for (const change of answers) {
+        const { authorizationUrl } = yield* start(caller)
+        const error = yield* Effect.flip(complete({ ...(yield* allow(authorizationUrl)), ...change }))
+        assert.strictEqual(error._tag, refusedTag)
+        assert.notInclude(error.message, "<")
+      }
+      assert.strictEqual((yield* Effect.flip(accessToken(caller)))._tag, notConnectedTag)
+    })
+  )
+
+  it.effect("an expired token is refreshed once for ten callers on two replicas, and its refresh token rotates", () =>
+    Effect.gen(function* () {
+      const { caller } = yield* setUp()
+      const { change, requests } = rotating({ first: 0, later: 0 })
+      yield* serve(change)
+      yield* connect(caller)
+      for (const expected of ["access-2", "access-3"]) {
+        yield* serve((form, answer) => {
+          change(form, answer)
+          answer.body["expires_in"] = 3600
+        })
+        const replicas = [yield* Connections, yield* OtherReplica]
+        const tokens = yield* Effect.all(
+          Array.from({ length: 10 }, (_, n) => replicas[n % 2]!.accessToken(caller, "acme")),
+          { concurrency: "unbounded" }
+        )
+        assert.deepStrictEqual([...new Set(tokens.map(Redacted.value))], [expected])
+        const sql = yield* SqlClient.SqlClient
+        yield* sql`update connections set expires_at = now() - interval '1 second' where tenant_id = ${caller.tenantId}`
+      }
+      assert.deepStrictEqual(requests, ["authorization_code", "refresh_token", "refresh_token"])
+    })
+  )
+
+  it.effect("a token near its end is renewed by one caller while the others go on with it", () =>
+    Effect.gen(function* () {
+      const { caller } = yield* setUp()
+      const { change, requests } = rotating({ first: 30, later: 3600 })
+      yield* serve(change)
+      yield* connect(caller)
+      const tokens = yield* Effect.all(
+        Array.from({ length: 10 }, () => accessToken(caller)),
+        { concurrency: "unbounded" }
+      )
+      assert.sameMembers([...new Set(tokens)], ["access-1", "access-2"])
+      assert.strictEqual(requests.length, 2)
+      assert.strictEqual(yield* accessToken(caller), "access-2")
+    })
+  )
+
+  it.effect("a token near its end is good enough while the server is out of order", () =>
+    Effect.gen(function* () {
+      const { caller } = yield* setUp()
+      const { change } = rotating({ first: 30, later: 30 })
+      yield* serve(change)
+      yield* connect(caller)
+      yield* serve((_form, answer) => {
+        answer.statusCode = 503
+        answer.body = {}
+      })
+      assert.strictEqual(yield* accessToken(caller), "access-1")
+      const sql = yield* SqlClient.SqlClient
+      yield* sql`update connections set expires_at = now() where tenant_id = ${caller.tenantId}`
+      assert.strictEqual(
+        (yield* Effect.flip(accessToken(caller)))._tag,
+        "@devops-mcp/core/ports/OAuthClient/OAuthFailure"
+      )
+      yield* serve(change)
+      assert.strictEqual(yield* accessToken(caller), "access-2")
+    })
+  )
+
+  it.effect("a refused refresh ends the connection, and connecting again begins it anew", () =>
+    Effect.gen(function* () {
+      const { caller } = yield* setUp()
+      const { change } = rotating({ first: 0, later: 0 })
+      yield* serve(change)
+      const { connection } = yield* connect(caller)
+      yield* serve((_form, answer) => {
+        answer.statusCode = 400
+        answer.body = { error: "invalid_grant" }
+      })
+      for (const attempt of [1, 2]) {
+        const error = yield* Effect.flip(accessToken(caller))
+        assert.deepInclude(error, { _tag: notConnectedTag, status: "expired" }, String(attempt))
+        assert.match(error.message, /connect again/)
+      }
+      const repository = yield* ConnectionRepository
+      assert.strictEqual((yield* repository.get(caller, connection.id)).connection.status, "expired")
+      yield* serve(rotating({ first: 3600, later: 3600 }).change)
+      yield* connect(caller)
+      assert.strictEqual(yield* accessToken(caller), "access-1")
+    })
+  )
+
+  it.effect("GitHub's way to say no, with a 200, ends the connection too", () =>
+    Effect.gen(function* () {
+      const { caller } = yield* setUp()
+      yield* serve(rotating({ first: 0, later: 0 }).change)
+      yield* connect(caller)
+      yield* serve((_form, answer) => {
+        answer.body = { error: "bad_refresh_token", error_description: "nope" }
+      })
+      assert.strictEqual((yield* Effect.flip(accessToken(caller)))._tag, notConnectedTag)
+    })
+  )
+
+  it.effect("a caller's own account comes before the tenant's, which only an administrator connects", () =>
+    Effect.gen(function* () {
+      const { caller, tenantId } = yield* setUp()
+      yield* serve(rotating({ first: 3600, later: 3600 }).change)
+      assert.strictEqual((yield* Effect.flip(start(caller, true)))._tag, "@devops-mcp/domain/Errors/Forbidden")
+      const admin = principalOf(tenantId, "admin")
+      const { connection } = yield* connect(admin, true)
+      assert.isTrue(connection.shared)
+      assert.strictEqual(yield* accessToken(caller), "access-1")
+      const own = yield* connect(caller)
+      assert.strictEqual(yield* accessToken(caller), "access-2")
+      assert.strictEqual(yield* accessToken(admin), "access-1")
+      const connections = yield* Connections
+      const notOwn = yield* Effect.flip(connections.disconnect(admin, own.connection.id))
+      assert.strictEqual(notOwn._tag, "@devops-mcp/domain/Errors/NotFound")
+      const notAdmin = yield* Effect.flip(connections.disconnect(caller, connection.id))
+      assert.strictEqual(notAdmin._tag, "@devops-mcp/domain/Errors/Forbidden")
+    })
+  )
+
+  it.effect("what is disconnected is revoked at the provider and gone", () =>
+    Effect.gen(function* () {
+      const { caller } = yield* setUp()
+      const server = yield* AuthorizationServer
+      const { connection } = yield* connect(caller)
+      const before = yield* server.revocations
+      yield* (yield* Connections).disconnect(caller, connection.id)
+      assert.strictEqual((yield* server.revocations) - before, 1)
+      assert.strictEqual((yield* Effect.flip(accessToken(caller)))._tag, notConnectedTag)
+    })
+  )
+
+  it.effect("a connection and a provider of one tenant are nothing to another", () =>
+    Effect.gen(function* () {
+      const { caller, tenantId } = yield* setUp()
+      const { connection } = yield* connect(caller)
+      const { connection: common } = yield* connect(principalOf(tenantId, "admin"), true)
+      const intruder = { ...caller, tenantId: yield* freshTenant, role: "admin" as const, scopes: scopesOf("admin") }
+      const repository = yield* ConnectionRepository
+      const connections = yield* Connections
+      const now = yield* DateTime.now
+      for (const { id } of [connection, common]) {
+        assert.strictEqual(
+          (yield* Effect.flip(repository.get(intruder, id)))._tag,
+          "@devops-mcp/domain/Errors/NotFound"
+        )
+        assert.strictEqual(
+          (yield* Effect.flip(connections.disconnect(intruder, id)))._tag,
+          "@devops-mcp/domain/Errors/NotFound"
+        )
+        assert.isFalse(yield* repository.expire(intruder, id, 1, now))
+      }
+      assert.deepStrictEqual((yield* repository.list(intruder, { limit: 50 })).items, [])
+      assert.deepStrictEqual((yield* repository.listProviders(intruder.tenantId, { limit: 50 })).items, [])
+      assert.strictEqual((yield* Effect.flip(accessToken(intruder)))._tag, notConnectedTag)
+      assert.strictEqual((yield* Effect.flip(start(intruder)))._tag, "@devops-mcp/domain/Errors/NotFound")
+      // The same actor of the same tenant still has its own.
+      assert.isTrue((yield* accessToken(caller)).length > 0)
+    })
+  )
+
+  it.effect("a tool names its provider in its config", () =>
+    Effect.gen(function* () {
+      const { caller, tenantId } = yield* setUp()
+      const now = yield* DateTime.now
+      const tool = { kind: "git", version: 1, createdAt: now, updatedAt: now }
+      const tools = yield* ToolRepository
+      yield* tools.create(tenantId, { ...tool, id: freshId(ToolId), name: "forge", config: { oauthProvider: "acme" } })
+      yield* tools.create(tenantId, { ...tool, id: freshId(ToolId), name: "plain", config: {} })
+      const connections = yield* Connections
+      assert.strictEqual((yield* connections.start(caller, { tool: "forge" }, callback)).provider, "acme")
+      for (const input of [{ tool: "plain" }, { tool: "forge", provider: "other" }, {}]) {
+        const error = yield* Effect.flip(connections.start(caller, input, callback))
+        assert.strictEqual(error._tag, "@devops-mcp/domain/Errors/InvalidInput")
+      }
+    })
+  )
+
+  it.effect("neither logs nor the cache hold a token, a code, a verifier or a client's secret", () =>
+    Effect.gen(function* () {
+      const { caller } = yield* setUp()
+      yield* serve(rotating({ first: 0, later: 0 }).change)
+      const started = yield* start(caller)
+      const answer = yield* allow(started.authorizationUrl)
+      const kept = yield* (yield* Cache).get(`connection-flow:${started.state.split(".")[0] ?? ""}`)
+      const challenge = new URL(started.authorizationUrl).searchParams.get("code_challenge") ?? "-"
+      assert.notInclude(JSON.stringify(kept), challenge)
+      yield* complete(answer)
+      yield* serve((_form, reply) => {
+        reply.statusCode = 400
+        reply.body = { error: "temporarily_unavailable", error_description: "access-1 refresh-1" }
+      })
+      const error = yield* Effect.flip(accessToken(caller))
+      yield* Effect.logError("as the edge logs it", error)
+      const text = logged.join("\n")
+      assert.include(text, "as the edge logs it")
+      for (const secret of [answer.code, clientSecret, "access-1", "refresh-1", "code_verifier"]) {
+        assert.notInclude(text, secret)
+      }
+    })
+  )
+})
