@@ -55,6 +55,29 @@ layer(RegistriesFake)("subscriptions/listen over HTTP", (it) => {
     })
   )
 
+  it.effect("has a bound for one caller, which others do not feel", () =>
+    Effect.gen(function* () {
+      const listen = makeListen(yield* Registries, Effect.never)
+      const params = { notifications: { toolsListChanged: true } }
+      const ask = (actor: string) =>
+        listen({ jsonrpc: "2.0", id: "s", method: "subscriptions/listen", params }, { ...principal, actor })
+      const open = Effect.fnUntraced(function* () {
+        const { body } = yield* ask("greedy")
+        if (body._tag !== "Stream") return yield* Effect.die(new Error("no stream"))
+        const acknowledged = yield* Deferred.make<void>()
+        yield* body.stream.pipe(
+          Stream.runForEach(() => Deferred.succeed(acknowledged, undefined)),
+          Effect.orDie,
+          Effect.forkScoped
+        )
+        yield* Deferred.await(acknowledged)
+      })
+      yield* Effect.replicateEffect(open(), 1_000)
+      assert.notStrictEqual((yield* ask("greedy")).body._tag, "Stream")
+      assert.strictEqual((yield* ask("modest")).body._tag, "Stream")
+    })
+  )
+
   it.effect("ends at once when nothing of the filter is honoured", () =>
     Effect.gen(function* () {
       const { next } = yield* listening({ taskIds: [freshId(TaskId)] })

@@ -25,6 +25,9 @@ import { eventStream, frame } from "./Sse.ts"
 /** Listeners of one process at once; one more is told to come back later. */
 const mostListeners = 10_000
 
+/** Listeners of one caller among them, so that no caller takes all the places. */
+const mostListenersOfOne = 1_000
+
 /** News that wait for a client that reads slowly; one more and its stream ends, and it lists anew. */
 const longestBacklog = 100
 
@@ -70,6 +73,13 @@ const newsOf = (filter: Filter, change: Exclude<Change, { readonly _tag: "TaskCh
  */
 export const makeListen = ({ changes, resources, tasks }: Registries["Service"], draining: Effect.Effect<void>) => {
   let listeners = 0
+  const listenersOf = new Map<string, number>()
+  const count = (caller: string, change: 1 | -1) => {
+    const left = (listenersOf.get(caller) ?? 0) + change
+    if (left === 0) listenersOf.delete(caller)
+    else listenersOf.set(caller, left)
+    listeners += change
+  }
 
   /** Resources that the caller cannot read are not followed, as if they did not exist. */
   const honoured = Effect.fnUntraced(function* (principal: Principal, asked: Filter) {
@@ -132,13 +142,15 @@ export const makeListen = ({ changes, resources, tasks }: Registries["Service"],
   }
 
   return Effect.fnUntraced(function* (message: JSONRPCRequest, principal: Principal) {
-    if (listeners >= mostListeners) return errorOf(message.id, -32603, "Too many clients listen here. Try again later.")
+    const caller = `${principal.tenantId} ${principal.credential} ${principal.actor}`
+    if (listeners >= mostListeners || (listenersOf.get(caller) ?? 0) >= mostListenersOfOne)
+      return errorOf(message.id, -32603, "Too many clients listen here. Try again later.")
     return yield* decodeParams(message.params).pipe(
       Effect.flatMap(({ notifications }) => honoured(principal, notifications)),
       Effect.map((filter) => {
         const counted = Effect.acquireRelease(
-          Effect.sync(() => listeners++),
-          () => Effect.sync(() => listeners--)
+          Effect.sync(() => count(caller, 1)),
+          () => Effect.sync(() => count(caller, -1))
         )
         return eventStream(Stream.unwrap(Effect.as(counted, follow(principal, filter, message.id))))
       }),
