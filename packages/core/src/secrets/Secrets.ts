@@ -23,30 +23,32 @@ export class SecretUnreadable extends Schema.TaggedError<SecretUnreadable>()(
 interface Parts {
   readonly keyId: string
   readonly wrapped: Uint8Array
-  readonly nonce: string
-  readonly ciphertext: string
+  readonly nonce: Uint8Array
+  readonly ciphertext: Uint8Array
 }
 
 const isSealedText = Schema.is(SealedText)
 
-const bytesOf = (text: string) => Result.getOrThrow(Base64Url.decode(text))
+/** Only the one text that encodes these bytes: the bits that a last character has too many must be zero. */
+const bytesOf = (text: string | undefined): Uint8Array | undefined => {
+  if (text === undefined) return undefined
+  const bytes = Result.getOrUndefined(Base64Url.decode(text))
+  return bytes !== undefined && Base64Url.encode(bytes) === text ? bytes : undefined
+}
 
-/** The parts of what has the form of a sealed text, and so of base64url. */
+/** The parts of what has the form of a sealed text. */
 const parse = (sealed: string): Effect.Effect<Parts, SecretUnreadable> => {
-  const [, keyId, wrapped, nonce, ciphertext] = sealed.split(".")
-  return isSealedText(sealed) &&
-    keyId !== undefined &&
-    wrapped !== undefined &&
-    nonce !== undefined &&
-    ciphertext !== undefined
-    ? Effect.succeed({ keyId, wrapped: bytesOf(wrapped), nonce, ciphertext })
+  const [, keyId, ...encoded] = isSealedText(sealed) ? sealed.split(".") : []
+  const [wrapped, nonce, ciphertext] = encoded.map(bytesOf)
+  return keyId !== undefined && wrapped !== undefined && nonce !== undefined && ciphertext !== undefined
+    ? Effect.succeed({ keyId, wrapped, nonce, ciphertext })
     : Effect.fail(new SecretUnreadable({ reason: "malformed" }))
 }
 
 const prefixOf = (keyId: string) => `${sealedFormat}.${keyId}.`
 
 const render = ({ ciphertext, keyId, nonce, wrapped }: Parts): SealedText =>
-  SealedText.make(`${prefixOf(keyId)}${Base64Url.encode(wrapped)}.${nonce}.${ciphertext}`)
+  SealedText.make(`${prefixOf(keyId)}${[wrapped, nonce, ciphertext].map(Base64Url.encode).join(".")}`)
 
 /** What a ciphertext is bound to: a value that was moved to another tenant or another column does not open. */
 const boundTo = (tenantId: TenantId, purpose: string) =>
@@ -124,16 +126,16 @@ export class Secrets extends Context.Service<
         return render({
           keyId: newest.id,
           wrapped: yield* wrap(dataKey),
-          nonce: Base64Url.encode(nonce),
-          ciphertext: Base64Url.encode(ciphertext)
+          nonce,
+          ciphertext
         })
       })
 
       const open = Effect.fn("Secrets.open")(function* (tenantId: TenantId, purpose: string, sealed: string) {
         const parts = yield* parse(sealed)
         const plaintext = yield* aead
-          .decrypt(yield* dataKeyOf(parts), bytesOf(parts.ciphertext), {
-            nonce: bytesOf(parts.nonce),
+          .decrypt(yield* dataKeyOf(parts), parts.ciphertext, {
+            nonce: parts.nonce,
             aad: boundTo(tenantId, purpose)
           })
           .pipe(Effect.catch(notGenuine))
