@@ -21,3 +21,16 @@ export const Job = Schema.TaggedUnion({
   RunTask: { tenantId: TenantId, taskId: TaskId }
 })
 export type Job = typeof Job.Type
+
+export type JobType = Job["_tag"]
+
+/** Each type of job waits in a queue of its own, so that many of one kind never hold up the others. */
+export const QueueName = Schema.Literals(["deliveries", "documents", "contexts", "tasks"])
+export type QueueName = typeof QueueName.Type
+
+export const queueOf: Readonly<Record<JobType, QueueName>> = {
+  IngestDelivery: "deliveries",
+  IngestDocument: "documents",
+  IndexContext: "contexts",
+  RunTask: "tasks"
+}

@@ -12,6 +12,7 @@ import { OAuthProviders } from "./connections/OAuthProviders.ts"
 import { AgentContexts } from "./contexts/AgentContexts.ts"
 import { RequestReplays } from "./idempotency/RequestReplays.ts"
 import { Ingest } from "./ingest/Ingest.ts"
+import { DeadLetters } from "./jobs/DeadLetters.ts"
 import { Knowledge } from "./knowledge/Knowledge.ts"
 import { Results } from "./results/Results.ts"
 import { Secrets } from "./secrets/Secrets.ts"
@@ -26,6 +27,7 @@ export const CoreLive = Layer.mergeAll(
   Authentication.layer,
   Audit.layer,
   AuditTrail.layer,
+  DeadLetters.layer,
   Ingest.layer,
   RequestReplays.layer,
   Results.layer,

@@ -7,6 +7,7 @@ import { ApiKeyRepositoryLive, IdempotencyRepositoryLive, TenantRepositoryLive }
 import { AuditRepositoryLive } from "./repositories/Audit.ts"
 import { ConnectionRepositoryLive } from "./repositories/Connections.ts"
 import { ContextRepositoryLive } from "./repositories/Contexts.ts"
+import { DeadLetterRepositoryLive } from "./repositories/DeadLetters.ts"
 import { DocumentRepositoryLive } from "./repositories/Documents.ts"
 import { EventRepositoryLive } from "./repositories/Events.ts"
 import { McpSessionRepositoryLive } from "./repositories/McpSessions.ts"
@@ -24,6 +25,7 @@ export const RepositoriesLive = Layer.mergeAll(
   AuditRepositoryLive,
   ConnectionRepositoryLive,
   ContextRepositoryLive,
+  DeadLetterRepositoryLive,
   DocumentRepositoryLive,
   EventRepositoryLive,
   IdempotencyRepositoryLive,

@@ -54,3 +54,6 @@ export type OAuthProviderId = typeof OAuthProviderId.Type
 
 export const ConnectionId = uuid.pipe(Schema.brand("ConnectionId"))
 export type ConnectionId = typeof ConnectionId.Type
+
+export const DeadLetterId = uuid.pipe(Schema.brand("DeadLetterId"))
+export type DeadLetterId = typeof DeadLetterId.Type

@@ -33,6 +33,8 @@ export const jobs = Metric.counter("jobs_total", { description: "Attempts of job
 
 export const queueDepth = Metric.gauge("queue_depth", { description: "Jobs that wait" })
 
+export const queueInFlight = Metric.gauge("queue_in_flight", { description: "Jobs that are worked on" })
+
 export const queueOldestAge = Metric.gauge("queue_oldest_age_seconds", { description: "Age of the oldest waiting job" })
 
 export const auditRowsLost = Metric.counter("audit_rows_lost_total", {

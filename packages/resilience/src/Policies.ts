@@ -28,6 +28,18 @@ export const jobRetry = Schedule.min([Schedule.exponential("1 second"), Schedule
   Schedule.jittered
 )
 
+/** Longer than this no job waits because somebody said `Retry-After`. */
+export const longestJobDelay = Duration.minutes(15)
+
+/** Places for jobs that are not deliveries: each kind has a quarter of the worker's, beside those of the deliveries. */
+export const placesOf = (concurrency: number) => Math.max(1, Math.floor(concurrency / 4))
+
+/** How long discarded dead letters can still be read. */
+export const discardedLifetime = Duration.days(30)
+
+/** How often what nobody needs to keep of the queues is removed. */
+export const queueSweeping = Schedule.spaced("1 hour")
+
 /** How long a program may take to finish what it is doing when it is asked to stop. */
 export const drainTimeout = Duration.seconds(8)
 

@@ -1,52 +1,29 @@
-import type { Job } from "@devops-mcp/contract/Jobs"
-import { AuditTrail } from "@devops-mcp/core/audit/AuditTrail"
-import { RequestReplays } from "@devops-mcp/core/idempotency/RequestReplays"
-import { Ingest } from "@devops-mcp/core/ingest/Ingest"
+import { Job, QueueName } from "@devops-mcp/contract/Jobs"
 import { type JobMetadata, JobQueue } from "@devops-mcp/core/ports/JobQueue"
-import { Tasks } from "@devops-mcp/core/tasks/Tasks"
-import { auditRetention, workerConcurrency } from "@devops-mcp/infrastructure/Settings"
-import { queueDepth, queueOldestAge } from "@devops-mcp/observability/Metrics"
-import {
-  auditUpkeep,
-  drainTimeout,
-  queueRetry,
-  queueSampling,
-  replaySweeping,
-  taskSweeping
-} from "@devops-mcp/resilience/Policies"
-import { Deferred, Effect, Fiber, FiberSet, Layer, Metric } from "effect"
-
-/** Publishes how much work waits, so that operators and autoscalers see it. */
-const sampleQueue = Effect.gen(function* () {
-  const queue = yield* JobQueue
-  const { depth, name, oldestAgeSeconds } = yield* queue.stats
-  yield* Metric.update(Metric.withAttributes(queueDepth, { queue: name }), depth)
-  yield* Metric.update(Metric.withAttributes(queueOldestAge, { queue: name }), oldestAgeSeconds)
-}).pipe(Effect.catch((error) => Effect.logDebug(error.message)))
+import { workerConcurrency } from "@devops-mcp/infrastructure/Settings"
+import { drainTimeout, placesOf, queueRetry } from "@devops-mcp/resilience/Policies"
+import { Deferred, Effect, Fiber, FiberSet, Layer } from "effect"
+import { makeJobHandlers } from "./JobHandlers.ts"
+import { makeScheduledJobs } from "./ScheduledJobs.ts"
 
 /**
- * Takes jobs and runs them, `WORKER_CONCURRENCY` at a time. When its scope closes it takes no more; what runs may finish
- * within the drain's time, and what does not is given back without counting the attempt.
+ * Takes jobs and runs them, `WORKER_CONCURRENCY` deliveries at a time and a quarter as many of each other type, which
+ * have places of their own. When its scope closes it takes no more; what runs may finish within the drain's time, and
+ * what does not is given back without counting the attempt.
  */
 export const WorkerLive = Layer.effectDiscard(
   Effect.gen(function* () {
     const queue = yield* JobQueue
-    const ingest = yield* Ingest
-    const tasks = yield* Tasks
-    const replays = yield* RequestReplays
-    const trail = yield* AuditTrail
-    const retention = yield* auditRetention
+    const handlers = yield* makeJobHandlers
     const stopping = yield* Deferred.make<void>()
 
     const run = (job: Job, metadata: JobMetadata) =>
-      job._tag === "RunTask" ? tasks.run(job, metadata) : ingest.run(job, metadata)
-    const sweepTasks = Effect.catch(tasks.sweep, (error) => Effect.logWarning(error.message, error))
-    const sweepReplays = Effect.catch(replays.sweep, (error) => Effect.logWarning(error.message, error))
-
-    const keepAudit = trail.upkeep(retention).pipe(
-      Effect.tap((dropped) => (dropped.length === 0 ? Effect.void : Effect.logInfo("Audit log dropped", { dropped }))),
-      Effect.catch((error) => Effect.logWarning(error.message, error))
-    )
+      Job.match(job, {
+        IngestDelivery: (delivery) => handlers.IngestDelivery(delivery, metadata),
+        IngestDocument: (document) => handlers.IngestDocument(document, metadata),
+        IndexContext: (context) => handlers.IndexContext(context, metadata),
+        RunTask: (task) => handlers.RunTask(task, metadata)
+      })
 
     const giveBack = Deferred.await(stopping).pipe(
       Effect.andThen(Effect.sleep(drainTimeout)),
@@ -64,31 +41,34 @@ export const WorkerLive = Layer.effectDiscard(
      * Waits for one job and runs it. A stop interrupts the waiting only: were the fiber that runs a job interrupted, the
      * queue would put the job back even though it came to its end.
      */
-    const takeOne = Effect.gen(function* () {
-      const begun = yield* Deferred.make<void>()
-      const taking = yield* Effect.forkChild(queue.take(handle(begun)))
-      yield* Fiber.join(taking).pipe(
-        Effect.onInterrupt(() =>
-          Effect.flatMap(Deferred.isDone(begun), (isRunning) =>
-            isRunning ? Fiber.await(taking) : Fiber.interrupt(taking)
+    const takeOne = (name: QueueName) =>
+      Effect.gen(function* () {
+        const begun = yield* Deferred.make<void>()
+        const taking = yield* Effect.forkChild(queue.take(name, handle(begun)))
+        yield* Fiber.join(taking).pipe(
+          Effect.onInterrupt(() =>
+            Effect.flatMap(Deferred.isDone(begun), (isRunning) =>
+              isRunning ? Fiber.await(taking) : Fiber.interrupt(taking)
+            )
           )
         )
-      )
-    })
+      })
 
-    const work = takeOne.pipe(
-      Effect.tapError((error) => Effect.logWarning(error.message, error)),
-      Effect.retry(queueRetry),
-      Effect.forever
-    )
+    const work = (name: QueueName) =>
+      takeOne(name).pipe(
+        Effect.tapError((error) => Effect.logWarning(error.message, error)),
+        Effect.retry(queueRetry),
+        Effect.forever
+      )
 
     const limit = yield* workerConcurrency
     const fibers = yield* FiberSet.make()
-    for (let index = 0; index < limit; index++) yield* FiberSet.run(fibers, work)
-    yield* FiberSet.run(fibers, Effect.schedule(sampleQueue, queueSampling))
-    yield* FiberSet.run(fibers, Effect.schedule(sweepTasks, taskSweeping))
-    yield* FiberSet.run(fibers, Effect.schedule(sweepReplays, replaySweeping))
-    yield* FiberSet.run(fibers, Effect.andThen(keepAudit, Effect.schedule(keepAudit, auditUpkeep)))
+    for (const name of QueueName.literals) {
+      const places = name === "deliveries" ? limit : placesOf(limit)
+      for (let index = 0; index < places; index++) yield* FiberSet.run(fibers, work(name))
+    }
+    yield* FiberSet.run(fibers, queue.upkeep)
+    for (const scheduled of yield* makeScheduledJobs) yield* FiberSet.run(fibers, scheduled)
     yield* Effect.addFinalizer(() => Deferred.succeed(stopping, undefined))
   })
 )

@@ -1,9 +1,9 @@
-import type { Job } from "@devops-mcp/contract/Jobs"
+import type { Job, QueueName } from "@devops-mcp/contract/Jobs"
 import { Context, Schema, type Duration, type Effect } from "effect"
 
 /** The queue's store or server did not answer. */
 export class QueueError extends Schema.TaggedError<QueueError>()("@devops-mcp/core/ports/JobQueue/QueueError", {
-  operation: Schema.Literals(["offer", "take", "stats", "deadLetters", "redrive"]),
+  operation: Schema.Literals(["offer", "take", "stats", "relay"]),
   retryable: Schema.Boolean,
   cause: Schema.Defect()
 }) {
@@ -12,47 +12,49 @@ export class QueueError extends Schema.TaggedError<QueueError>()("@devops-mcp/co
   }
 }
 
-/** `attempt` starts at 1; on the last one a failure makes the job a dead letter. */
+/**
+ * `id` is the one that the job was first offered under, also after it was put back from the dead letters; `attempt`
+ * starts at 1; on the last one a failure makes the job a dead letter.
+ */
 export interface JobMetadata {
   readonly id: string
   readonly attempt: number
   readonly lastAttempt: boolean
 }
 
-export interface DeadLetter {
+export interface JobOffer {
+  /** At most 100 characters of A-Z, a-z, 0-9, `:`, `_`, `-`, `.` and `~`. */
   readonly id: string
-  readonly error: string
-  readonly attempts: number
-  readonly payload: Schema.Json
+  /** Jobs of one group are done in the order they were offered in, where the queue keeps order. At most 128 characters. */
+  readonly group?: string
+  readonly delay?: Duration.Duration
 }
 
+/** Of the whole installation: what waits, what is worked on, and how long the oldest of both has been there. */
 export interface QueueStats {
-  readonly name: string
+  readonly name: QueueName
   readonly depth: number
   readonly inFlight: number
-  readonly deadLetters: number
   readonly oldestAgeSeconds: number
 }
 
 /**
- * Work for the worker, delivered at least once. `offer` joins the transaction it is called in, so a job exists exactly
- * when the change that caused it does; an `id` that was offered before is not offered again. A handler that fails is
- * tried again after the queue's retry schedule, and after the last attempt the job is kept with its cause.
+ * Work for the worker, delivered at least once, in one queue for each type of job. `offer` joins the transaction it is
+ * called in, so a job exists exactly when the change that caused it does; an `id` that was offered before is not offered
+ * again. A handler that fails is tried again after the queue's retry schedule, and after the last attempt, or at once
+ * when its error says that another attempt is of no use, the job becomes a dead letter of its tenant with its cause.
  */
 export class JobQueue extends Context.Service<
   JobQueue,
   {
-    readonly offer: (
-      job: Job,
-      options: { readonly id: string; readonly delay?: Duration.Duration }
-    ) => Effect.Effect<void, QueueError>
-    /** Waits for one job and runs the handler on it; succeeds when the job is done or put back. */
+    readonly offer: (job: Job, options: JobOffer) => Effect.Effect<void, QueueError>
+    /** Waits for one job and runs the handler on it; succeeds when the job is done, put back or a dead letter. */
     readonly take: <E, R>(
+      queue: QueueName,
       handler: (job: Job, metadata: JobMetadata) => Effect.Effect<void, E, R>
     ) => Effect.Effect<void, QueueError, R>
-    readonly stats: Effect.Effect<QueueStats, QueueError>
-    readonly deadLetters: (limit: number) => Effect.Effect<ReadonlyArray<DeadLetter>, QueueError>
-    /** Puts dead letters back, all of them without ids; answers how many. */
-    readonly redrive: (ids?: ReadonlyArray<string>) => Effect.Effect<number, QueueError>
+    readonly stats: Effect.Effect<ReadonlyArray<QueueStats>, QueueError>
+    /** What the queue needs done beside its takers, in at least one process, for as long as there are jobs. */
+    readonly upkeep: Effect.Effect<never>
   }
 >()("@devops-mcp/core/ports/JobQueue") {}

@@ -1,0 +1,148 @@
+import { Job, type QueueName } from "@devops-mcp/contract/Jobs"
+import type { TenantId } from "@devops-mcp/domain/Ids"
+import { DeadLetterId } from "@devops-mcp/domain/Ids"
+import { jobDuration, jobs } from "@devops-mcp/observability/Metrics"
+import { jobAttempts, longestJobDelay } from "@devops-mcp/resilience/Policies"
+import { Cause, Clock, DateTime, Duration, Effect, Exit, Metric, Schema } from "effect"
+import { makeNewId } from "../NewId.ts"
+import { DeadLetterRepository } from "../ports/DeadLetterRepository.ts"
+import type { JobMetadata } from "../ports/JobQueue.ts"
+import { causeOf, type JobEnvelope, ownerOf, readEnvelope } from "./JobEnvelope.ts"
+import { failureText, isFinal, retryAfterOf } from "./JobFailure.ts"
+import { readQueuedId } from "./JobIds.ts"
+
+/** A job as its queue hands it over. */
+export interface TakenJob {
+  readonly queue: QueueName
+  /** The id that the queue knows it by. */
+  readonly queuedId: string
+  /** Starts at 1; attempts during which a worker died count too. */
+  readonly attempt: number
+  /** What was offered, as JSON; a text where it is none. */
+  readonly content: Schema.Json
+}
+
+/** What the queue has to do with the job now. */
+export type Verdict =
+  | { readonly _tag: "Done" }
+  /** To be tried again, not sooner than after the queue's schedule and what the error asked for. */
+  | { readonly _tag: "Retry"; readonly retryAfter: Duration.Duration | undefined; readonly error: string }
+  /** The handler was stopped, not the job: the attempt does not count. */
+  | { readonly _tag: "GivenBack" }
+
+/** What a dead letter says of its job. */
+interface Kept {
+  readonly tenantId?: TenantId
+  readonly type: string
+  readonly group?: string
+  readonly payload: Schema.Json
+}
+
+const encodeJob = Schema.encodeSync(Schema.toCodecJson(Job))
+
+const done: Verdict = { _tag: "Done" }
+
+/**
+ * One attempt at a job, the same whatever queue it comes from: decoded, traced, timed, counted; what is given up is kept
+ * among the dead letters before its queue may forget it, and where that is not possible it is tried again.
+ */
+export const makeJobAttempts = Effect.fnUntraced(function* ({
+  attempts = jobAttempts
+}: { readonly attempts?: number } = {}) {
+  const letters = yield* DeadLetterRepository
+  const newId = yield* makeNewId
+
+  const keep = Effect.fnUntraced(function* (taken: TakenJob, { group, tenantId, type, payload }: Kept, error: string) {
+    const { id: jobId, redrives } = readQueuedId(taken.queuedId)
+    const letter = {
+      id: yield* newId(DeadLetterId),
+      queue: taken.queue,
+      jobId,
+      type,
+      ...(group === undefined ? {} : { group }),
+      error,
+      attempts: taken.attempt,
+      redrives,
+      payload,
+      failedAt: yield* DateTime.now
+    }
+    yield* Effect.logError("A job was given up and is now a dead letter", { error })
+    return yield* letters.put(tenantId, letter).pipe(
+      // A tenant that is gone has no letters; they are the first tenant's then, rather than nobody's.
+      Effect.catch((failure) => (failure.retryable ? Effect.fail(failure) : letters.put(undefined, letter))),
+      Effect.as(done),
+      Effect.catch((failure) =>
+        Effect.as(Effect.logWarning(failure.message, failure), {
+          _tag: "Retry" as const,
+          retryAfter: undefined,
+          error
+        })
+      )
+    )
+  })
+
+  const count = Effect.fnUntraced(function* (type: string, outcome: string, startedAt: number) {
+    yield* Metric.update(Metric.withAttributes(jobs, { type, outcome }), 1)
+    yield* Metric.update(
+      Metric.withAttributes(jobDuration, { type }),
+      ((yield* Clock.currentTimeMillis) - startedAt) / 1000
+    )
+  })
+
+  const attempt = Effect.fnUntraced(function* <E, R>(
+    taken: TakenJob,
+    envelope: JobEnvelope,
+    handler: (job: Job, metadata: JobMetadata) => Effect.Effect<void, E, R>
+  ): Effect.fn.Return<Verdict, never, R> {
+    const { job } = envelope
+    const { id } = readQueuedId(taken.queuedId)
+    const metadata = { id, attempt: taken.attempt, lastAttempt: taken.attempt >= attempts }
+    const startedAt = yield* Clock.currentTimeMillis
+    const parent = causeOf(envelope)
+    const exit = yield* Effect.exit(
+      Effect.suspend(() => handler(job, metadata)).pipe(
+        Effect.withSpan(`Job.${job._tag}`, {
+          kind: "consumer",
+          attributes: { jobId: id, attempt: taken.attempt },
+          ...(parent === undefined ? { root: true } : { parent })
+        })
+      )
+    )
+    if (Exit.isSuccess(exit)) {
+      yield* count(job._tag, "done", startedAt)
+      return done
+    }
+    const { cause } = exit
+    if (Cause.hasInterruptsOnly(cause)) {
+      yield* count(job._tag, "interrupted", startedAt)
+      return { _tag: "GivenBack" }
+    }
+    const error = failureText(cause)
+    if (metadata.lastAttempt || isFinal(cause)) {
+      yield* count(job._tag, "dead", startedAt)
+      yield* Effect.logDebug("The cause of a dead letter", cause)
+      const { group } = envelope
+      const kept = { tenantId: job.tenantId, type: job._tag, payload: encodeJob(job) }
+      return yield* keep(taken, group === undefined ? kept : { ...kept, group }, error)
+    }
+    yield* count(job._tag, "retried", startedAt)
+    yield* Effect.logWarning("A job failed and will be tried again", cause)
+    const asked = retryAfterOf(cause)
+    return {
+      _tag: "Retry",
+      retryAfter: asked === undefined ? undefined : Duration.min(asked, longestJobDelay),
+      error
+    }
+  })
+
+  /** Runs the handler and never fails: the verdict says what is to become of the job. */
+  return <E, R>(taken: TakenJob, handler: (job: Job, metadata: JobMetadata) => Effect.Effect<void, E, R>) =>
+    readEnvelope(taken.content).pipe(
+      Effect.matchEffect({
+        onFailure: (error) =>
+          keep(taken, { ...ownerOf(taken.content), payload: taken.content }, failureText(Cause.fail(error))),
+        onSuccess: (envelope) => attempt(taken, envelope, handler)
+      }),
+      Effect.annotateLogs({ job: taken.queuedId, queue: taken.queue, attempt: taken.attempt })
+    )
+})
