@@ -1,30 +1,40 @@
 import { Job } from "@devops-mcp/contract/Jobs"
+import { DeadLetters } from "@devops-mcp/core/jobs/DeadLetters"
+import type { DeadLetterRepository } from "@devops-mcp/core/ports/DeadLetterRepository"
 import { type JobMetadata, JobQueue } from "@devops-mcp/core/ports/JobQueue"
 import type { TenantRepository } from "@devops-mcp/core/ports/TenantRepository"
 import { Transactions } from "@devops-mcp/core/ports/Transactions"
-import { DocumentId } from "@devops-mcp/domain/Ids"
+import { DeliveryId, DocumentId, type TenantId } from "@devops-mcp/domain/Ids"
 import { assert, layer as suite } from "@effect/vitest"
-import { Deferred, Effect, Exit, Fiber, type Layer, Ref } from "effect"
+import { Deferred, Effect, Exit, Fiber, Layer, Ref } from "effect"
 import { freshId, freshTenant } from "../Fixtures.ts"
 
-/** A job of a tenant of its own, offered under its own id. */
-const fresh = Effect.map(freshTenant, (tenantId) => {
+const newJob = (tenantId: TenantId) => {
   const documentId = freshId(DocumentId)
   return { tenantId, job: Job.cases.IngestDocument.make({ tenantId, documentId }), id: `document:${documentId}` }
-})
+}
 
-type Fresh = Effect.Success<typeof fresh>
+type Fresh = ReturnType<typeof newJob>
 
-const offered = Effect.gen(function* () {
-  const made = yield* fresh
+/** A job of a tenant of its own, offered under its own id. */
+const fresh = Effect.map(freshTenant, newJob)
+
+const offeredBy = Effect.fnUntraced(function* (tenantId: TenantId) {
+  const made = newJob(tenantId)
   yield* (yield* JobQueue).offer(made.job, { id: made.id })
   return made
 })
 
+const offered = Effect.flatMap(freshTenant, offeredBy)
+
+const queueName = "documents"
+
 /** Takes one job with a handler that ends in the given way; answers what the handler was given. */
 const takeWith = Effect.fnUntraced(function* <E>(outcome: Effect.Effect<void, E>) {
   const given = yield* Deferred.make<{ readonly job: Job; readonly metadata: JobMetadata }>()
-  yield* (yield* JobQueue).take((job, metadata) => Effect.andThen(Deferred.succeed(given, { job, metadata }), outcome))
+  yield* (yield* JobQueue).take(queueName, (job, metadata) =>
+    Effect.andThen(Deferred.succeed(given, { job, metadata }), outcome)
+  )
   return yield* Deferred.await(given)
 })
 
@@ -32,18 +42,29 @@ const takeOne = takeWith(Effect.void)
 
 const failing = takeWith(Effect.fail("this attempt fails"))
 
+const statsNow = Effect.gen(function* () {
+  const stats = (yield* (yield* JobQueue).stats).find(({ name }) => name === queueName)
+  if (stats === undefined) throw new Error("The queue has no figures")
+  return stats
+})
+
 const assertEmpty = Effect.gen(function* () {
-  const stats = yield* (yield* JobQueue).stats
-  assert.deepInclude(stats, { depth: 0, inFlight: 0, deadLetters: 0, oldestAgeSeconds: 0 })
+  assert.deepStrictEqual(yield* statsNow, { name: queueName, depth: 0, inFlight: 0, oldestAgeSeconds: 0 })
+})
+
+const lettersOf = Effect.fnUntraced(function* (tenantId: TenantId, limit = 10) {
+  return (yield* (yield* DeadLetters).list(tenantId, queueName, { limit })).items
 })
 
 /** Makes a job a dead letter. */
-const givenUp = (attempts: number) =>
+const givenUp = (attempts: number, tenantId: TenantId) =>
   Effect.gen(function* () {
-    const made = yield* offered
+    const made = yield* offeredBy(tenantId)
     yield* Effect.replicateEffect(failing, attempts, { discard: true })
     return made
   })
+
+const withUpkeep = Layer.effectDiscard(Effect.flatMap(JobQueue, ({ upkeep }) => Effect.forkScoped(upkeep)))
 
 /**
  * What every job queue promises. The layer's queue is empty at first, tries a job `attempts` times, and does not wait
@@ -51,10 +72,13 @@ const givenUp = (attempts: number) =>
  */
 export const jobQueueConformance = <E>(
   name: string,
-  layer: Layer.Layer<JobQueue | Transactions | TenantRepository, E>,
-  { attempts }: { readonly attempts: number }
+  layer: Layer.Layer<JobQueue | Transactions | TenantRepository | DeadLetterRepository, E>,
+  { attempts, keepsOrder }: { readonly attempts: number; readonly keepsOrder: boolean }
 ) =>
-  suite(layer, { excludeTestServices: true, timeout: "60 seconds" })(`JobQueue: ${name}`, (it) => {
+  suite(withUpkeep.pipe(Layer.provideMerge(DeadLetters.layer), Layer.provideMerge(layer)), {
+    excludeTestServices: true,
+    timeout: "60 seconds"
+  })(`JobQueue: ${name}`, (it) => {
     it.effect("gives a job as it was offered, once", () =>
       Effect.gen(function* () {
         const { id, job } = yield* offered
@@ -116,52 +140,99 @@ export const jobQueueConformance = <E>(
     it.effect("tries a failing job again, says which attempt is the last, then keeps it with its cause", () =>
       Effect.gen(function* () {
         const queue = yield* JobQueue
-        const { id, job } = yield* offered
+        const { id, job, tenantId } = yield* offered
         const tried = yield* Effect.replicateEffect(failing, attempts)
         assert.deepStrictEqual(
           tried.map(({ metadata }) => metadata),
           tried.map((_, index) => ({ id, attempt: index + 1, lastAttempt: index === attempts - 1 }))
         )
-        assert.deepInclude(yield* queue.stats, { depth: 0, inFlight: 0, deadLetters: 1 })
-        const [letter, ...others] = yield* queue.deadLetters(10)
+        yield* assertEmpty
+        const [letter, ...others] = yield* lettersOf(tenantId)
         assert.deepStrictEqual(others, [])
-        assert.deepInclude(letter, { id, attempts, payload: { ...job } })
+        assert.deepInclude(letter, { jobId: id, queue: queueName, type: job._tag, attempts, redrives: 0 })
+        assert.deepStrictEqual(letter?.payload, { ...job })
         assert.include(letter?.error, "this attempt fails")
         // It is not offered again either: whoever wants it done redrives it.
         yield* queue.offer(job, { id })
-        assert.deepInclude(yield* queue.stats, { depth: 0, deadLetters: 1 })
-        assert.strictEqual(yield* queue.redrive(), 1)
+        yield* assertEmpty
+        assert.strictEqual(yield* (yield* DeadLetters).redrive(tenantId, queueName), 1)
         assert.deepStrictEqual((yield* takeOne).metadata, { id, attempt: 1, lastAttempt: attempts === 1 })
+        assert.deepStrictEqual(yield* lettersOf(tenantId), [])
         yield* assertEmpty
       })
     )
 
-    it.effect("puts back the dead letters that are asked for, else all", () =>
+    it.effect("tries no job again whose error says that it is of no use", () =>
       Effect.gen(function* () {
-        const queue = yield* JobQueue
+        const { tenantId } = yield* offered
+        yield* takeWith(Effect.fail({ retryable: false, message: "never" }))
+        yield* assertEmpty
+        assert.strictEqual((yield* lettersOf(tenantId))[0]?.attempts, 1)
+      })
+    )
+
+    it.effect("puts back the dead letters that are asked for, else all, as often as they fail", () =>
+      Effect.gen(function* () {
+        const letters = yield* DeadLetters
+        const tenantId = yield* freshTenant
         const made: Array<Fresh> = []
-        for (let index = 0; index < 3; index++) made.push(yield* givenUp(attempts))
+        for (let index = 0; index < 3; index++) made.push(yield* givenUp(attempts, tenantId))
         const ids = made.map(({ id }) => id)
-        assert.sameMembers(
-          (yield* queue.deadLetters(10)).map((letter) => letter.id),
+        const kept = (yield* lettersOf(tenantId)).toReversed()
+        assert.deepStrictEqual(
+          kept.map(({ jobId }) => jobId),
           ids
         )
-        assert.strictEqual((yield* queue.deadLetters(2)).length, 2)
-        assert.strictEqual(yield* queue.redrive([]), 0)
-        assert.strictEqual(yield* queue.redrive(["nobody's"]), 0)
-        assert.strictEqual(yield* queue.redrive(ids.slice(0, 1)), 1)
-        assert.deepInclude(yield* queue.stats, { depth: 1, deadLetters: 2 })
-        assert.strictEqual((yield* takeOne).metadata.id, ids[0])
-        // Neither a job that is done nor one that waits is put back.
-        assert.strictEqual(yield* queue.redrive(ids.slice(0, 1)), 0)
-        assert.strictEqual(yield* queue.redrive(), 2)
-        assert.strictEqual(yield* queue.redrive(), 0)
-        const rest = yield* Effect.replicateEffect(takeOne, 2)
+        const first = kept.slice(0, 1).map(({ id }) => id)
+        assert.strictEqual(yield* letters.redrive(tenantId, queueName, []), 0)
+        assert.strictEqual(yield* letters.redrive(yield* freshTenant, queueName, first), 0)
+        assert.strictEqual(yield* letters.redrive(tenantId, queueName, first), 1)
+        assert.strictEqual((yield* statsNow).depth, 1)
+        // Given up again, it is a letter again.
+        yield* Effect.replicateEffect(failing, attempts, { discard: true })
+        const again = (yield* lettersOf(tenantId)).find(({ jobId }) => jobId === ids[0])
+        assert.deepInclude(again, { attempts, redrives: 1 })
+        assert.strictEqual(yield* letters.redrive(tenantId, queueName), 3)
+        assert.strictEqual(yield* letters.redrive(tenantId, queueName), 0)
+        const taken = yield* Effect.replicateEffect(takeOne, 3)
         assert.sameMembers(
-          rest.map(({ metadata }) => metadata.id),
-          ids.slice(1)
+          taken.map(({ metadata }) => metadata.id),
+          ids
         )
         yield* assertEmpty
+      })
+    )
+
+    it.effect.skipIf(!keepsOrder)("keeps the order of a group, also over failures, and holds up no other group", () =>
+      Effect.gen(function* () {
+        const [queue, tenantId] = [yield* JobQueue, yield* freshTenant]
+        const offer = (id: string, group: string) =>
+          queue.offer(Job.cases.IngestDelivery.make({ tenantId, deliveryId: freshId(DeliveryId) }), { id, group })
+        const [run, done] = [freshId(DeliveryId).slice(24), yield* Ref.make<ReadonlyArray<string>>([])]
+        for (let index = 0; index < 5; index++) {
+          yield* offer(`${run}:a${index}`, `${run}:a`)
+          yield* offer(`${run}:b${index}`, `${run}:b`)
+        }
+        const failedOnce = yield* Ref.make(false)
+        const handler = (_: Job, { attempt, id }: JobMetadata) =>
+          Effect.gen(function* () {
+            const name = id.slice(run.length + 1)
+            if (name === "a1" && attempt === 1) {
+              yield* Ref.set(failedOnce, true)
+              return yield* Effect.fail("not yet")
+            }
+            yield* Ref.update(done, (all) => [...all, name])
+          })
+        // Four at once, and one attempt more than there are jobs.
+        yield* Effect.replicateEffect(queue.take("deliveries", handler), 11, { concurrency: 4, discard: true })
+        assert.isTrue(yield* Ref.get(failedOnce))
+        const all = yield* Ref.get(done)
+        for (const group of ["a", "b"]) {
+          assert.deepStrictEqual(
+            all.filter((name) => name.startsWith(group)),
+            [0, 1, 2, 3, 4].map((index) => `${group}${index}`)
+          )
+        }
       })
     )
 
@@ -221,7 +292,7 @@ export const jobQueueConformance = <E>(
             yield* Ref.update(handled, (ids) => [...ids, id])
           })
         const takers = yield* Effect.forkChild(
-          Effect.replicateEffect(Effect.replicateEffect(queue.take(handler), count / 8), 8, {
+          Effect.replicateEffect(Effect.replicateEffect(queue.take(queueName, handler), count / 8), 8, {
             concurrency: "unbounded"
           })
         )
@@ -241,12 +312,12 @@ export const jobQueueConformance = <E>(
         const queue = yield* JobQueue
         yield* assertEmpty
         yield* Effect.replicateEffect(offered, 2)
-        const waiting = yield* queue.stats
-        assert.deepInclude(waiting, { depth: 2, inFlight: 0, deadLetters: 0 })
+        const waiting = yield* statsNow
+        assert.deepInclude(waiting, { depth: 2, inFlight: 0 })
         assert.isAtLeast(waiting.oldestAgeSeconds, 0)
         assert.isBelow(waiting.oldestAgeSeconds, 60)
         const during = yield* Deferred.make<typeof waiting>()
-        yield* queue.take(() => Effect.flatMap(queue.stats, (stats) => Deferred.succeed(during, stats)))
+        yield* queue.take(queueName, () => Effect.flatMap(statsNow, (stats) => Deferred.succeed(during, stats)))
         assert.deepInclude(yield* Deferred.await(during), { name: waiting.name, depth: 1, inFlight: 1 })
         yield* takeOne
         yield* assertEmpty
