@@ -7,7 +7,7 @@ import { databaseUrl } from "@devops-mcp/database/Settings"
 import { DatabaseLive, type DatabaseOptions } from "@devops-mcp/database/Database"
 import { EmbeddingsLive } from "@devops-mcp/embeddings/EmbeddingsLive"
 import { Health } from "@devops-mcp/observability/Health"
-import { PostgresJobQueue } from "@devops-mcp/queue/PostgresJobQueue"
+import { QueueLive } from "@devops-mcp/queue/QueueLive"
 import { StorageLive } from "@devops-mcp/storage/StorageLive"
 import * as NodeCrypto from "@effect/platform-node/NodeCrypto"
 import * as NodeServices from "@effect/platform-node/NodeServices"
@@ -15,7 +15,7 @@ import { Effect, Layer, Option } from "effect"
 import * as JwtAccessTokens from "./JwtAccessTokens.ts"
 import { LimitsLive } from "./Limits.ts"
 import * as OAuthClient from "./OAuthClient.ts"
-import { queueDriver, SettingsLive } from "./Settings.ts"
+import { SettingsLive } from "./Settings.ts"
 import { PooledRandomLive } from "./PooledRandom.ts"
 import { SigningKeyLive } from "./SigningKey.ts"
 
@@ -27,12 +27,7 @@ export interface InfrastructureOptions extends DatabaseOptions {
 }
 
 /** An embedded database has one process at a time, so what an earlier one held is free. */
-const JobQueueLive = Layer.unwrap(
-  Effect.gen(function* () {
-    yield* queueDriver
-    return PostgresJobQueue({ exclusive: Option.isNone(yield* databaseUrl) })
-  })
-)
+const JobQueueLive = Layer.unwrap(Effect.map(databaseUrl, (url) => QueueLive({ exclusive: Option.isNone(url) })))
 
 /** Without the cache everything still works, with less: what replicas share, they no longer do. */
 const CacheHealthLive = Layer.effectDiscard(
@@ -52,7 +47,7 @@ export const InfrastructureLive = ({ allowPrivateNetwork = false, gitRoots, ...d
   Layer.mergeAll(CoreLive, CacheHealthLive, LimitsLive).pipe(
     Layer.provideMerge(
       Layer.mergeAll(
-        JobQueueLive,
+        JobQueueLive.pipe(Layer.provide(StorageLive)),
         JwtAccessTokens.layer,
         OAuthClient.layerWith({ allowPrivateNetwork }),
         CacheLive,

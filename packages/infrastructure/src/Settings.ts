@@ -1,6 +1,7 @@
 import { redisUrl } from "@devops-mcp/cache/RedisConnection"
 import { databaseUrl, home } from "@devops-mcp/database/Settings"
 import { embeddingProvider } from "@devops-mcp/embeddings/EmbeddingsLive"
+import { queueDriver, sqsSettings } from "@devops-mcp/queue/QueueSettings"
 import { storageSettings } from "@devops-mcp/storage/StorageLive"
 import { ApiKeySecret } from "@devops-mcp/core/access/ApiKeySecret"
 import { ByteSize, Config, Duration, Layer, Effect, Option, Result, Schema, SchemaTransformation } from "effect"
@@ -82,12 +83,6 @@ export const auditRetention = Config.schema(
   "AUDIT_RETENTION_DAYS"
 ).pipe(Config.withDefault(365), Config.map(Duration.days))
 
-/** Where jobs wait. */
-export const queueDriver = Config.schema(
-  Schema.Literal("postgres").annotate({ expected: "'postgres', the one driver of this version" }),
-  "QUEUE_DRIVER"
-).pipe(Config.withDefault("postgres"))
-
 /** A first key chosen by the operator. */
 export const bootstrapKey = Config.option(
   Config.schema(
@@ -161,6 +156,7 @@ export const checkSettings = Effect.asVoid(
     workerConcurrency,
     auditRetention,
     queueDriver,
+    sqsSettings,
     bootstrapKey,
     masterKeySource,
     previousEncryptionKeys,

@@ -37,6 +37,10 @@ export const queueInFlight = Metric.gauge("queue_in_flight", { description: "Job
 
 export const queueOldestAge = Metric.gauge("queue_oldest_age_seconds", { description: "Age of the oldest waiting job" })
 
+export const outboxLag = Metric.gauge("outbox_lag_seconds", {
+  description: "Age of the oldest job that is not in its queue yet"
+})
+
 export const auditRowsLost = Metric.counter("audit_rows_lost_total", {
   description: "Audit rows that could not be stored; each is in the log",
   incremental: true

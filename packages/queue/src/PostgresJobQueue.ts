@@ -2,8 +2,9 @@ import { QueueName, queueOf } from "@devops-mcp/contract/Jobs"
 import { envelopeOf, JobEnvelope } from "@devops-mcp/core/jobs/JobEnvelope"
 import { makeJobAttempts } from "@devops-mcp/core/jobs/JobAttempts"
 import { JobQueue, QueueError } from "@devops-mcp/core/ports/JobQueue"
+import { outboxLag } from "@devops-mcp/observability/Metrics"
 import { jobRetry } from "@devops-mcp/resilience/Policies"
-import { Duration, Effect, Layer, type Schedule, Schema } from "effect"
+import { Duration, Effect, Layer, Metric, type Schedule, Schema } from "effect"
 import { PersistedQueue } from "effect/persistence"
 import { SqlClient, type SqlError } from "effect/sql"
 import { jobsTable } from "./JobsTable.ts"
@@ -128,7 +129,8 @@ const make = Effect.fn("PostgresJobQueue.make")(function* ({
         group by names.name, names.place order by names.place`.pipe(Effect.mapError(sqlFailed("stats")))
       return yield* Effect.orDie(decodeStats(rows))
     }).pipe(Effect.withSpan("JobQueue.stats")),
-    upkeep: Effect.never
+    // A job is in its queue as soon as its transaction has ended.
+    upkeep: Effect.andThen(Metric.update(outboxLag, 0), Effect.never)
   })
 })
 

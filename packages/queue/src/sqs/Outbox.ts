@@ -1,0 +1,111 @@
+import { QueueName } from "@devops-mcp/contract/Jobs"
+import { outboxStuck, outboxWindow, settledLifetime } from "@devops-mcp/resilience/Policies"
+import { Duration, Effect, Schema } from "effect"
+import { SqlClient, type Statement } from "effect/sql"
+import { outboxTable } from "../JobsTable.ts"
+
+const OutboxRow = Schema.Struct({
+  sequence: Schema.String,
+  queue: QueueName,
+  id: Schema.String,
+  groupKey: Schema.String,
+  body: Schema.String,
+  traceparent: Schema.NullOr(Schema.String),
+  ageSeconds: Schema.Finite
+})
+export type OutboxRow = typeof OutboxRow.Type
+
+const KnownRow = Schema.Struct({
+  id: Schema.String,
+  sequence: Schema.String,
+  givenBack: Schema.Int,
+  isSettled: Schema.Boolean
+})
+/** What the queue remembers of a job that it has sent. */
+export type KnownJob = typeof KnownRow.Type
+
+const StatsRow = Schema.Struct({ name: QueueName, unsettled: Schema.Int, oldestAgeSeconds: Schema.Finite })
+
+export interface NewRow {
+  readonly queue: QueueName
+  readonly id: string
+  readonly group: string
+  readonly body: string
+  readonly traceparent: string | undefined
+  readonly delay: Duration.Duration
+}
+
+/** The table that jobs for Amazon SQS are written to, with the change that causes them, and are remembered in. */
+export const makeOutbox = Effect.gen(function* () {
+  const sql = yield* SqlClient.SqlClient
+  const table = sql(outboxTable)
+  const decodeRows = Schema.decodeUnknownEffect(Schema.Array(OutboxRow))
+  const decodeKnown = Schema.decodeUnknownEffect(Schema.Array(KnownRow))
+  const decodeStats = Schema.decodeUnknownEffect(Schema.Array(StatsRow))
+  const names = [...QueueName.literals]
+  const ago = (duration: Duration.Duration) => sql`now() - make_interval(secs => ${Duration.toSeconds(duration)})`
+
+  return {
+    /** Joins the running transaction; a row that is there stays as it is. */
+    add: ({ body, delay, group, id, queue, traceparent }: NewRow) =>
+      sql`
+        insert into ${table} (queue, id, group_key, body, traceparent, available_at)
+        values (${queue}, ${id}, ${group}, ${body}, ${traceparent ?? null},
+          clock_timestamp() + make_interval(secs => ${Duration.toSeconds(delay)}))
+        on conflict (queue, id) do nothing`,
+    /** What is to be sent, of each queue the oldest. */
+    unsent: Effect.flatMap(
+      sql`
+        select row.* from unnest(${names}::text[]) as names (name)
+        cross join lateral (
+          select sequence::text as sequence, queue, id, group_key, body, traceparent,
+            extract(epoch from now() - available_at)::float8 as age_seconds
+          from ${table} where queue = names.name and sent_at is null and available_at <= now()
+          order by sequence limit ${outboxWindow}
+        ) as row order by row.sequence::bigint`,
+      (rows) => Effect.orDie(decodeRows(rows))
+    ),
+    /** Answers whether the lease under which they were sent is still held. */
+    markSent: (sequences: ReadonlyArray<string>, isHeld: Statement.Fragment) =>
+      Effect.map(
+        sql`
+          update ${table} set sent_at = now()
+          where sequence = any(${[...sequences]}::bigint[]) and ${isHeld} returning sequence`,
+        (rows) => rows.length > 0
+      ),
+    known: (queue: QueueName, ids: ReadonlyArray<string>) =>
+      Effect.flatMap(
+        sql`
+          select id, sequence::text as sequence, given_back, settled_at is not null as is_settled
+          from ${table} where queue = ${queue} and id = any(${[...ids]}::text[])`,
+        (rows) => Effect.orDie(decodeKnown(rows))
+      ),
+    settle: (queue: QueueName, ids: ReadonlyArray<string>) =>
+      Effect.asVoid(
+        sql`
+          update ${table} set settled_at = now()
+          where queue = ${queue} and id = any(${[...ids]}::text[]) and settled_at is null`
+      ),
+    giveBack: (queue: QueueName, id: string) =>
+      Effect.asVoid(sql`update ${table} set given_back = given_back + 1 where queue = ${queue} and id = ${id}`),
+    stats: Effect.flatMap(
+      sql`
+        select names.name, count(o.id)::int as unsettled,
+          coalesce(extract(epoch from now() - min(o.created_at)), 0)::float8 as oldest_age_seconds
+        from unnest(${names}::text[]) with ordinality as names (name, place)
+        left join ${table} o on o.queue = names.name and o.settled_at is null
+        group by names.name, names.place order by names.place`,
+      (rows) => Effect.orDie(decodeStats(rows))
+    ),
+    /** A message that SQS lost, or dropped at the end of its retention: its job is sent again. Answers how many. */
+    resendStuck: Effect.map(
+      sql`
+        update ${table} set sent_at = null
+        where settled_at is null and sent_at < ${ago(outboxStuck)} returning sequence`,
+      (rows) => rows.length
+    ),
+    sweep: Effect.asVoid(sql`delete from ${table} where settled_at < ${ago(settledLifetime)}`)
+  }
+})
+
+export type Outbox = Effect.Success<typeof makeOutbox>

@@ -1,0 +1,116 @@
+import { longPoll, sqsReceiveRetry, sqsVisibility } from "@devops-mcp/resilience/Policies"
+import { Deferred, Duration, Effect, Queue } from "effect"
+import type { KnownJob, Outbox } from "./Outbox.ts"
+import { jobIdAttribute } from "./Relay.ts"
+import { type IncomingMessage, SqsClient } from "./SqsClient.ts"
+import type { SqsQueue } from "./SqsQueues.ts"
+
+/** A message with what the queue remembers of its job; nothing of a message that others have sent. */
+export interface Received {
+  readonly message: IncomingMessage
+  readonly queuedId: string
+  readonly known: KnownJob | undefined
+}
+
+interface Taker {
+  readonly got: Deferred.Deferred<Received>
+  isGone: boolean
+}
+
+/**
+ * Messages in one request, and requests at once. Of a FIFO queue one by one: SQS gives several of a group together, and
+ * what then follows a job that fails would have to go back in order, which neither SQS nor its emulators promise.
+ */
+const standardRequests = { messages: 10, atOnce: 1 }
+const fifoRequests = { messages: 1, atOnce: 4 }
+
+const queuedIdOf = ({ attributes, messageId }: IncomingMessage) => attributes[jobIdAttribute] ?? messageId
+
+/**
+ * Asks one queue for as many messages as there are takers, and for none when there are none. A request that waits for
+ * messages is never cut off, for what arrives on it then is hidden from everybody for a while: its messages go back.
+ */
+export const makeReceiver = Effect.fnUntraced(function* (queue: SqsQueue, outbox: Outbox) {
+  const client = yield* SqsClient
+  const takers = yield* Queue.unbounded<Taker>()
+  const requests = queue.isFifo ? fifoRequests : standardRequests
+
+  const giveBack = ({ message, queuedId }: Received) =>
+    Effect.andThen(
+      Effect.ignore(outbox.giveBack(queue.name, queuedId)),
+      Effect.ignore(client.hide(queue.url, message.receipt, Duration.zero))
+    )
+
+  /** Waits until there is somebody to ask for; those of before come first. */
+  const present = Effect.fnUntraced(function* (before: ReadonlyArray<Taker>) {
+    let here = before.filter(({ isGone }) => !isGone)
+    while (here.length === 0) {
+      here = (yield* Queue.takeBetween(takers, 1, requests.messages)).filter(({ isGone }) => !isGone)
+    }
+    return here
+  })
+
+  /** Gives each message to a taker; answers the takers that are left. */
+  const hand = Effect.fnUntraced(function* (messages: ReadonlyArray<Received>, here: ReadonlyArray<Taker>) {
+    const left = [...here]
+    for (const received of messages) {
+      let isHanded = false
+      while (!isHanded) {
+        const taker = left.shift()
+        if (taker === undefined) break
+        isHanded = !taker.isGone && (yield* Deferred.succeed(taker.got, received))
+      }
+      if (!isHanded) yield* giveBack(received)
+    }
+    return left
+  })
+
+  const ask = Effect.fnUntraced(function* (here: ReadonlyArray<Taker>) {
+    const messages = yield* client.receive(queue.url, { most: here.length, visibility: sqsVisibility, wait: longPoll })
+    const known = messages.length === 0 ? [] : yield* outbox.known(queue.name, messages.map(queuedIdOf))
+    const byId = new Map(known.map((job) => [job.id, job]))
+    return yield* hand(
+      messages.map((message) => {
+        const queuedId = queuedIdOf(message)
+        return { message, queuedId, known: byId.get(queuedId) }
+      }),
+      here
+    )
+  })
+
+  const receive = Effect.gen(function* () {
+    let left: ReadonlyArray<Taker> = []
+    while (true) {
+      const here = yield* present(left)
+      left = here
+      // Without the database no attempt can be counted right, so it is asked first.
+      const round = Effect.andThen(outbox.known(queue.name, []), Effect.uninterruptible(ask(here)))
+      left = yield* round.pipe(
+        Effect.tapError((error) => Effect.logWarning(`The queue ${queue.name} cannot be read`, error)),
+        Effect.retry(sqsReceiveRetry),
+        // The schedule has no end.
+        Effect.orDie
+      )
+    }
+  })
+
+  for (let index = 0; index < requests.atOnce; index++) yield* Effect.forkScoped(receive)
+
+  /** Waits for one message. Who is interrupted takes nothing along. */
+  const take = Effect.gen(function* () {
+    const taker: Taker = { got: yield* Deferred.make<Received>(), isGone: false }
+    yield* Queue.offer(takers, taker)
+    return yield* Deferred.await(taker.got).pipe(
+      Effect.onInterrupt(() =>
+        Effect.suspend(() => {
+          taker.isGone = true
+          return Effect.flatMap(Deferred.isDone(taker.got), (isDone) =>
+            isDone ? Effect.flatMap(Deferred.await(taker.got), giveBack) : Effect.void
+          )
+        })
+      )
+    )
+  })
+
+  return { take, giveBack }
+})
