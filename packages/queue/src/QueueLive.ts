@@ -1,6 +1,11 @@
 import { Health } from "@devops-mcp/observability/Health"
 import { JobQueue } from "@devops-mcp/core/ports/JobQueue"
-import { Effect, Layer } from "effect"
+import type { DeadLetterRepository } from "@devops-mcp/core/ports/DeadLetterRepository"
+import type { ObjectStore } from "@devops-mcp/core/ports/ObjectStore"
+import { type Config, Effect, Layer } from "effect"
+import type { SecureRandom } from "effect/crypto"
+import type { SqlClient, SqlError } from "effect/sql"
+import type { SqsUnusable } from "./sqs/SqsQueues.ts"
 import { PostgresJobQueue } from "./PostgresJobQueue.ts"
 import { queueDriver, sqsSettings } from "./QueueSettings.ts"
 import { orderedQueues, SqsJobQueue } from "./sqs/SqsJobQueue.ts"
@@ -18,16 +23,22 @@ const HealthLive = Layer.effectDiscard(
   })
 )
 
+type Queue = Layer.Layer<
+  JobQueue,
+  SqlError.SqlError | Config.ConfigError | SqsUnusable,
+  SqlClient.SqlClient | DeadLetterRepository | ObjectStore | SecureRandom.SecureRandom
+>
+
 /** Jobs in Amazon SQS when `QUEUE_DRIVER` says so, else in Postgres. */
 export const QueueLive = (options: { readonly exclusive: boolean }) =>
   HealthLive.pipe(
     Layer.provideMerge(
       Layer.unwrap(
-        Effect.gen(function* () {
-          if ((yield* queueDriver) === "postgres") return PostgresJobQueue(options)
-          const { autoCreate, fifo, prefix } = yield* sqsSettings
-          return SqsJobQueue({ autoCreate, prefix, fifo: fifo ? orderedQueues : [] })
-        })
+        Effect.map(Effect.all([queueDriver, sqsSettings]), ([driver, { autoCreate, fifo, prefix }]): Queue =>
+          driver === "postgres"
+            ? PostgresJobQueue(options)
+            : SqsJobQueue({ autoCreate, prefix, fifo: fifo ? orderedQueues : [] })
+        )
       )
     )
   )
