@@ -21,6 +21,7 @@ layer(TasksLive, { excludeTestServices: true, timeout: "60 seconds" })("Tasks fo
       for (const other of others) {
         for (const attempt of [tasks.get(other, id), tasks.cancel(other, id), tasks.update(other, id, { name: 1 })]) {
           const failure = yield* Effect.flip<unknown, { readonly _tag: string }, never>(attempt)
+          assert.strictEqual(failure._tag, "@devops-mcp/domain/Errors/NotFound")
         }
         assert.deepStrictEqual((yield* tasks.list(other, { limit: 10 })).items, [])
       }
@@ -35,8 +36,10 @@ layer(TasksLive, { excludeTestServices: true, timeout: "60 seconds" })("Tasks fo
       const begin = tasks.start(principal, { kind: "probe", input: {} })
       const huge = { text: "x".repeat(1_000_000) }
       const tooLong = yield* Effect.flip(tasks.start(principal, { kind: "probe", input: huge }))
+      assert.deepInclude(tooLong, { _tag: "@devops-mcp/domain/Errors/InvalidInput", pointer: "/input" })
       const { id } = yield* begin
       const tooMuch = yield* Effect.flip(tasks.update(principal, id, huge))
+      assert.deepInclude(tooMuch, { _tag: "@devops-mcp/domain/Errors/InvalidInput", pointer: "/inputResponses" })
       yield* Effect.replicateEffect(begin, unfinishedTasks - 1, { concurrency: 4 })
       assert.include((yield* Effect.flip(begin)).message, "100 unfinished tasks")
       yield* tasks.cancel(principal, id)
