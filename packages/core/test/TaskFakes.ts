@@ -16,7 +16,7 @@ import { PostgresJobQueue } from "@devops-mcp/queue/PostgresJobQueue"
 import { freshTenant } from "@devops-mcp/testing/Fixtures"
 import { TestDatabase } from "@devops-mcp/testing/TestDatabase"
 import * as NodeCrypto from "@effect/platform-node/NodeCrypto"
-import { Deferred, Duration, Effect, Layer, References, Schedule, Schema } from "effect"
+import { Deferred, Duration, Effect, Layer, References, Schedule, type Schema } from "effect"
 import { SqlClient } from "effect/sql"
 
 /** What the tasks of a test do, by a name in their input. */

@@ -1,4 +1,4 @@
-import { Job, QueueName } from "@devops-mcp/contract/Jobs"
+import { Job, type QueueName } from "@devops-mcp/contract/Jobs"
 import { AuditTrail } from "@devops-mcp/core/audit/AuditTrail"
 import { RequestReplays } from "@devops-mcp/core/idempotency/RequestReplays"
 import { Ingest } from "@devops-mcp/core/ingest/Ingest"
