@@ -1,9 +1,7 @@
 import type { Change } from "@devops-mcp/core/changes/Changes"
 import { Changes } from "@devops-mcp/core/changes/Changes"
 import { AgentContexts } from "@devops-mcp/core/contexts/AgentContexts"
-import { Ingest } from "@devops-mcp/core/ingest/Ingest"
 import { Knowledge } from "@devops-mcp/core/knowledge/Knowledge"
-import { JobQueue } from "@devops-mcp/core/ports/JobQueue"
 import { Webhooks } from "@devops-mcp/core/webhooks/Webhooks"
 import { ContextId, type TenantId } from "@devops-mcp/domain/Ids"
 import { freshId, freshTenant } from "@devops-mcp/testing/Fixtures"
@@ -11,6 +9,7 @@ import { assert, layer } from "@effect/vitest"
 import { Effect } from "effect"
 import { SqlClient } from "effect/sql"
 import { embedderDown, signed, UseCases, whileEmbedder } from "./Fakes.ts"
+import { work } from "./Work.ts"
 
 /** A tenant of the test's own, and what has been announced to it since the last time: `+` for the list, else the URI. */
 const listening = Effect.gen(function* () {
@@ -24,11 +23,6 @@ const listening = Effect.gen(function* () {
   }
   yield* Effect.flatMap(Changes, (changes) => changes.listen(hear))
   return { tenantId, since: () => heard.splice(0) }
-})
-
-const work = Effect.gen(function* () {
-  const [queue, ingest] = [yield* JobQueue, yield* Ingest]
-  yield* queue.take((job, metadata) => (job._tag === "RunTask" ? Effect.void : ingest.run(job, metadata)))
 })
 
 const pushed = Effect.fnUntraced(function* (tenantId: TenantId) {
@@ -78,15 +72,15 @@ layer(UseCases, { excludeTestServices: true, timeout: "60 seconds" })("announcem
       const knowledge = yield* Knowledge
       const { id } = yield* knowledge.addDocument(tenantId, { title: "t", text: "text" })
       assert.deepStrictEqual(since(), ["+"])
-      yield* work
+      yield* work("documents")
       assert.deepStrictEqual(since(), [`document://${id}`])
       yield* knowledge.deleteDocument(tenantId, id)
       assert.deepStrictEqual(since(), ["+"])
       const bad = yield* knowledge.addDocument(tenantId, { title: "t", text: "text" })
       since()
-      yield* whileEmbedder(Effect.fail(embedderDown), work)
+      yield* whileEmbedder(Effect.fail(embedderDown), work("documents"))
       assert.deepStrictEqual(since(), [], "It will be tried again")
-      yield* whileEmbedder(Effect.fail(embedderDown), work)
+      yield* whileEmbedder(Effect.fail(embedderDown), work("documents"))
       assert.deepStrictEqual(since(), [`document://${bad.id}`])
     })
   )
@@ -95,14 +89,10 @@ layer(UseCases, { excludeTestServices: true, timeout: "60 seconds" })("announcem
     Effect.gen(function* () {
       const { since, tenantId } = yield* listening
       const id = yield* pushed(tenantId)
-      const queue = yield* JobQueue
-      const ingest = yield* Ingest
-      yield* queue.take((job, metadata) =>
-        job._tag === "RunTask" ? Effect.void : Effect.replicateEffect(ingest.run(job, metadata), 3)
-      )
+      yield* work("deliveries", 3)
       assert.deepStrictEqual(since(), ["+", `event://${id}`])
       const other = yield* pushed(tenantId)
-      yield* whileEmbedder(Effect.fail(embedderDown), Effect.andThen(work, work))
+      yield* whileEmbedder(Effect.fail(embedderDown), Effect.andThen(work("deliveries"), work("deliveries")))
       const heard = since()
       assert.deepStrictEqual(heard.slice(-2), ["+", `event://${other}`])
     })

@@ -13,6 +13,7 @@ import { assert, layer } from "@effect/vitest"
 import { Deferred, Effect, Fiber, Ref } from "effect"
 import { SqlClient } from "effect/sql"
 import { embedderDown, signed, UseCases, whileEmbedder } from "./Fakes.ts"
+import { figuresOf, lettersOf, redriven, work } from "./Work.ts"
 
 const push = JSON.stringify({
   ref: "refs/heads/main",
@@ -38,17 +39,11 @@ const pushed = Effect.gen(function* () {
   return { tenantId, eventId: EventId.make(deliveryId) }
 })
 
-/** Runs the next job of the queue. */
-const work = Effect.gen(function* () {
-  const [queue, ingest] = [yield* JobQueue, yield* Ingest]
-  yield* queue.take((job, metadata) => (job._tag === "RunTask" ? Effect.void : ingest.run(job, metadata)))
-})
-
-/** Takes the next job off the queue without running it. */
+/** Takes the next delivery's job off its queue without running it. */
 const takenJob = Effect.gen(function* () {
   const queue = yield* JobQueue
   const taken = yield* Deferred.make<{ readonly job: IngestJob; readonly metadata: JobMetadata }>()
-  yield* queue.take((job, metadata) =>
+  yield* queue.take("deliveries", (job, metadata) =>
     job._tag === "RunTask" ? Effect.void : Deferred.succeed(taken, { job, metadata })
   )
   return yield* Deferred.await(taken)
@@ -76,7 +71,7 @@ layer(UseCases, { excludeTestServices: true, timeout: "60 seconds" })("Ingest", 
     Effect.gen(function* () {
       const { eventId, tenantId } = yield* pushed
       assert.strictEqual(yield* statusOf(tenantId, eventId), "none")
-      yield* work
+      yield* work("deliveries")
       const event = yield* (yield* EventRepository).get(tenantId, eventId)
       assert.deepInclude(event, { type: "push", repository: "octo/shop", actor: "mona", status: "processed" })
       assert.strictEqual(event.deliveryId, DeliveryId.make(eventId))
@@ -108,10 +103,10 @@ layer(UseCases, { excludeTestServices: true, timeout: "60 seconds" })("Ingest", 
   it.effect("a job that failed in the middle has no effect, and all of it when it runs again", () =>
     Effect.gen(function* () {
       const { eventId, tenantId } = yield* pushed
-      yield* whileEmbedder(Effect.fail(embedderDown), work)
+      yield* whileEmbedder(Effect.fail(embedderDown), work("deliveries"))
       assert.strictEqual(yield* statusOf(tenantId, eventId), "received")
       assert.deepStrictEqual(yield* passages(tenantId), [])
-      yield* work
+      yield* work("deliveries")
       assert.strictEqual(yield* statusOf(tenantId, eventId), "processed")
       assert.isNotEmpty(yield* passages(tenantId))
     })
@@ -120,13 +115,12 @@ layer(UseCases, { excludeTestServices: true, timeout: "60 seconds" })("Ingest", 
   it.effect("an event whose job is given up has failed, and is processed after a redrive", () =>
     Effect.gen(function* () {
       const { eventId, tenantId } = yield* pushed
-      const queue = yield* JobQueue
-      yield* whileEmbedder(Effect.fail(embedderDown), Effect.andThen(work, work))
+      yield* whileEmbedder(Effect.fail(embedderDown), Effect.andThen(work("deliveries"), work("deliveries")))
       assert.strictEqual(yield* statusOf(tenantId, eventId), "failed")
-      const [letter] = yield* queue.deadLetters(1)
+      const [letter] = yield* lettersOf(tenantId, "deliveries")
       assert.include(letter?.error, embedderDown.message)
-      assert.strictEqual(yield* queue.redrive([`delivery:${eventId}`]), 1)
-      yield* work
+      assert.strictEqual(yield* redriven(tenantId, "deliveries", `delivery:${eventId}`), 1)
+      yield* work("deliveries")
       assert.strictEqual(yield* statusOf(tenantId, eventId), "processed")
       assert.deepStrictEqual(yield* found(tenantId, "checkout"), [`event://${eventId}`])
     })
@@ -136,12 +130,12 @@ layer(UseCases, { excludeTestServices: true, timeout: "60 seconds" })("Ingest", 
     Effect.gen(function* () {
       const { eventId, tenantId } = yield* pushed
       const bug = Effect.die(new Error("a bug"))
-      yield* whileEmbedder(bug, work)
+      yield* whileEmbedder(bug, work("deliveries"))
       assert.strictEqual(yield* statusOf(tenantId, eventId), "received")
-      yield* whileEmbedder(bug, work)
+      yield* whileEmbedder(bug, work("deliveries"))
       assert.strictEqual(yield* statusOf(tenantId, eventId), "failed")
-      yield* (yield* JobQueue).redrive([`delivery:${eventId}`])
-      yield* work
+      assert.strictEqual(yield* redriven(tenantId, "deliveries", `delivery:${eventId}`), 1)
+      yield* work("deliveries")
       assert.strictEqual(yield* statusOf(tenantId, eventId), "processed")
     })
   )
@@ -186,12 +180,12 @@ layer(UseCases, { excludeTestServices: true, timeout: "60 seconds" })("Ingest", 
       const added = { title: "Runbook", text: "Restart the gateway.\n\nThen drain the pool." }
       const { id, status } = yield* knowledge.addDocument(tenantId, added)
       assert.strictEqual(status, "pending")
-      yield* whileEmbedder(Effect.fail(embedderDown), work)
+      yield* whileEmbedder(Effect.fail(embedderDown), work("documents"))
       assert.strictEqual((yield* documents.get(tenantId, id)).status, "pending")
-      yield* whileEmbedder(Effect.fail(embedderDown), work)
+      yield* whileEmbedder(Effect.fail(embedderDown), work("documents"))
       assert.strictEqual((yield* documents.get(tenantId, id)).status, "failed")
-      yield* (yield* JobQueue).redrive([`document:${id}`])
-      yield* work
+      assert.strictEqual(yield* redriven(tenantId, "documents", `document:${id}`), 1)
+      yield* work("documents")
       assert.strictEqual((yield* documents.get(tenantId, id)).status, "ready")
       assert.deepStrictEqual(yield* passages(tenantId), ["Runbook", "Restart the gateway.", "Then drain the pool."])
       yield* knowledge.deleteDocument(tenantId, id)
@@ -202,16 +196,18 @@ layer(UseCases, { excludeTestServices: true, timeout: "60 seconds" })("Ingest", 
   it.effect("work for what was deleted meanwhile is done, not failed", () =>
     Effect.gen(function* () {
       const tenantId = yield* fresh
-      const [knowledge, contexts, queue] = [yield* Knowledge, yield* AgentContexts, yield* JobQueue]
+      const [knowledge, contexts] = [yield* Knowledge, yield* AgentContexts]
       const context = yield* contexts.create(tenantId, { name: "c" })
       yield* contexts.append(tenantId, context.id, { items: [{ role: "user", content: "hello" }] })
       yield* (yield* ContextRepository).delete(tenantId, context.id)
       const document = yield* knowledge.addDocument(tenantId, { title: "t", text: "x" })
       yield* knowledge.deleteDocument(tenantId, document.id)
-      const before = yield* queue.stats
-      yield* Effect.andThen(work, work)
+      for (const queue of ["contexts", "documents"] as const) {
+        assert.deepInclude(yield* figuresOf(tenantId, queue), { depth: 1 })
+        yield* work(queue)
+        assert.deepInclude(yield* figuresOf(tenantId, queue), { depth: 0, inFlight: 0, deadLetters: 0 })
+      }
       assert.deepStrictEqual(yield* passages(tenantId), [])
-      assert.deepInclude(yield* queue.stats, { depth: 0, inFlight: 0, deadLetters: before.deadLetters })
       const ingest = yield* Ingest
       const metadata: JobMetadata = { id: "x", attempt: 1, lastAttempt: true }
       const cases = [
@@ -231,7 +227,7 @@ layer(UseCases, { excludeTestServices: true, timeout: "60 seconds" })("Ingest", 
       const meanwhile = knowledge
         .deleteDocument(tenantId, id)
         .pipe(Effect.andThen(Ref.set(deleted, true)), Effect.orDie)
-      yield* whileEmbedder(meanwhile, work)
+      yield* whileEmbedder(meanwhile, work("documents"))
       assert.isTrue(yield* Ref.get(deleted))
       assert.deepStrictEqual(yield* passages(tenantId), [])
     })
@@ -244,7 +240,7 @@ layer(UseCases, { excludeTestServices: true, timeout: "60 seconds" })("Ingest", 
       const { id } = yield* contexts.create(tenantId, { name: "c" })
       yield* contexts.append(tenantId, id, { items: [{ role: "user", content: "secret plans" }] })
       const meanwhile = contexts.delete(tenantId, id).pipe(Effect.andThen(Ref.set(deleted, true)), Effect.orDie)
-      yield* whileEmbedder(meanwhile, work)
+      yield* whileEmbedder(meanwhile, work("contexts"))
       assert.isTrue(yield* Ref.get(deleted))
       assert.deepStrictEqual(yield* passages(tenantId), [])
     })
@@ -259,9 +255,9 @@ layer(UseCases, { excludeTestServices: true, timeout: "60 seconds" })("Ingest", 
         contexts.append(tenantId, id, { items: contents.map((content) => ({ role: "user", content })) })
       yield* append("apples\n\npears", "plums")
       yield* append("cherries")
-      yield* work
+      yield* work("contexts")
       assert.deepStrictEqual(yield* passages(tenantId), ["apples", "pears", "plums"])
-      yield* work
+      yield* work("contexts")
       assert.deepStrictEqual(yield* passages(tenantId), ["apples", "pears", "plums", "cherries"])
       const { items } = yield* contexts.search(tenantId, id, { query: "plums" })
       assert.deepInclude(items[0], { seq: 2, role: "user", text: "plums" })

@@ -1,24 +1,18 @@
 import { AgentContexts } from "@devops-mcp/core/contexts/AgentContexts"
-import { Ingest } from "@devops-mcp/core/ingest/Ingest"
 import { Knowledge } from "@devops-mcp/core/knowledge/Knowledge"
 import { ContextRepository } from "@devops-mcp/core/ports/ContextRepository"
-import { JobQueue } from "@devops-mcp/core/ports/JobQueue"
 import type { Metadata } from "@devops-mcp/domain/Fields"
 import type { TenantId } from "@devops-mcp/domain/Ids"
 import { freshTenant } from "@devops-mcp/testing/Fixtures"
 import { assert, layer } from "@effect/vitest"
 import { Effect } from "effect"
 import { embedderDown, UseCases, whileEmbedder } from "./Fakes.ts"
-
-const work = Effect.gen(function* () {
-  const [queue, ingest] = [yield* JobQueue, yield* Ingest]
-  yield* queue.take((job, metadata) => (job._tag === "RunTask" ? Effect.void : ingest.run(job, metadata)))
-})
+import { work } from "./Work.ts"
 
 /** Adds a document and has it ingested; its title is what tests tell it by. */
 const add = Effect.fnUntraced(function* (tenantId: TenantId, title: string, text: string, metadata: Metadata = {}) {
   const document = yield* (yield* Knowledge).addDocument(tenantId, { title, text, metadata })
-  yield* work
+  yield* work("documents")
   return document
 })
 
@@ -101,7 +95,7 @@ layer(UseCases, { excludeTestServices: true, timeout: "60 seconds" })("Knowledge
       const contexts = yield* AgentContexts
       const { id } = yield* contexts.create(tenantId, { name: "c" })
       yield* contexts.append(tenantId, id, { items: [{ role: "user", content: "rotate the keys" }] })
-      yield* work
+      yield* work("contexts")
       for (const mode of ["keyword", "vector", "hybrid"] as const) {
         const query = { query: "rotate keys", mode }
         assert.strictEqual((yield* search(tenantId, query)).length, 3, mode)
@@ -146,7 +140,7 @@ layer(UseCases, { excludeTestServices: true, timeout: "60 seconds" })("Knowledge
       const document = yield* add(tenantId, "Gone", "forget the password policy")
       const context = yield* contexts.create(tenantId, { name: "c" })
       yield* contexts.append(tenantId, context.id, { items: [{ role: "user", content: "forget the password" }] })
-      yield* work
+      yield* work("contexts")
       assert.strictEqual((yield* search(tenantId, { query: "password" })).length, 2)
       yield* knowledge.deleteDocument(tenantId, document.id)
       yield* contexts.delete(tenantId, context.id)

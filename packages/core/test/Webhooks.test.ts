@@ -47,11 +47,14 @@ layer(UseCases, { excludeTestServices: true, timeout: "60 seconds" })("Webhooks.
   const takeJob = Effect.gen(function* () {
     const queue = yield* JobQueue
     const taken = yield* Ref.make<unknown>(undefined)
-    yield* queue.take((job) => Ref.set(taken, job))
+    yield* queue.take("deliveries", (job) => Ref.set(taken, job))
     return yield* Ref.get(taken)
   })
 
-  const waiting = Effect.flatMap(JobQueue, (queue) => Effect.map(queue.stats, (stats) => stats.depth))
+  /** How many jobs wait, in all queues. */
+  const waiting = Effect.flatMap(JobQueue, (queue) =>
+    Effect.map(queue.stats, (all) => all.reduce((sum, { depth }) => sum + depth, 0))
+  )
 
   it.effect("keeps the delivery and the job to ingest it", () =>
     Effect.gen(function* () {

@@ -2,26 +2,35 @@ import { Job } from "@devops-mcp/contract/Jobs"
 import { AuditTrail } from "@devops-mcp/core/audit/AuditTrail"
 import { RequestReplays } from "@devops-mcp/core/idempotency/RequestReplays"
 import { Ingest } from "@devops-mcp/core/ingest/Ingest"
+import { DeadLetters } from "@devops-mcp/core/jobs/DeadLetters"
 import { JobQueue } from "@devops-mcp/core/ports/JobQueue"
 import { Tasks } from "@devops-mcp/core/tasks/Tasks"
-import { DocumentId, TenantId } from "@devops-mcp/domain/Ids"
+import { RepositoriesLive } from "@devops-mcp/database/Database"
+import { DocumentId } from "@devops-mcp/domain/Ids"
 import { PostgresJobQueue } from "@devops-mcp/queue/PostgresJobQueue"
-import { freshId } from "@devops-mcp/testing/Fixtures"
+import { freshId, freshTenant } from "@devops-mcp/testing/Fixtures"
 import { TestDatabase } from "@devops-mcp/testing/TestDatabase"
 import { WorkerLive } from "@devops-mcp/worker/Worker"
+import * as NodeCrypto from "@effect/platform-node/NodeCrypto"
 import { assert, layer } from "@effect/vitest"
 import { ConfigProvider, Deferred, Effect, Exit, Fiber, Layer, Scope } from "effect"
 
-const job = Job.cases.IngestDocument.make({ tenantId: freshId(TenantId), documentId: freshId(DocumentId) })
-
-const Queues = PostgresJobQueue({ exclusive: true }).pipe(Layer.provide(TestDatabase))
+const Queues = DeadLetters.layer.pipe(
+  Layer.provideMerge(PostgresJobQueue({ exclusive: true })),
+  Layer.provideMerge(Layer.merge(RepositoriesLive, NodeCrypto.layer)),
+  Layer.provide(TestDatabase)
+)
 
 const config = ConfigProvider.layer(ConfigProvider.fromUnknown({ WORKER_CONCURRENCY: "1" }))
 
 layer(Queues, { excludeTestServices: true, timeout: "60 seconds" })("Worker on Postgres", (it) => {
   it.effect("a job that ends while the worker stops is done, and the next one stays for another worker", () =>
     Effect.gen(function* () {
-      const queue = yield* JobQueue
+      const [queue, tenantId] = [yield* JobQueue, yield* freshTenant]
+      const job = Job.cases.IngestDocument.make({ tenantId, documentId: freshId(DocumentId) })
+      const figures = Effect.flatMap(DeadLetters, (letters) =>
+        Effect.map(letters.queues(tenantId), (all) => all.find(({ name }) => name === "documents"))
+      )
       const [begun, finish] = [yield* Deferred.make<string>(), yield* Deferred.make<void>()]
       const ingest = Layer.succeed(Ingest, {
         run: (_, { id }) => Effect.andThen(Deferred.succeed(begun, id), Deferred.await(finish))
@@ -39,11 +48,11 @@ layer(Queues, { excludeTestServices: true, timeout: "60 seconds" })("Worker on P
       const stopping = yield* Effect.forkChild(Scope.close(scope, Exit.void), { startImmediately: true })
       yield* Deferred.succeed(finish, undefined)
       yield* Fiber.join(stopping)
-      assert.deepInclude(yield* queue.stats, { depth: 1, inFlight: 0, deadLetters: 0 })
+      assert.deepInclude(yield* figures, { depth: 1, inFlight: 0, deadLetters: 0 })
       const left = yield* Deferred.make<unknown>()
-      yield* queue.take((_, metadata) => Deferred.succeed(left, metadata))
+      yield* queue.take("documents", (_, metadata) => Deferred.succeed(left, metadata))
       assert.deepInclude(yield* Deferred.await(left), { id: "next", attempt: 1 })
-      assert.deepInclude(yield* queue.stats, { depth: 0, inFlight: 0, deadLetters: 0 })
+      assert.deepInclude(yield* figures, { depth: 0, inFlight: 0, deadLetters: 0 })
     })
   )
 })

@@ -1,0 +1,102 @@
+import { Job, type QueueName } from "@devops-mcp/contract/Jobs"
+import { AuditTrail } from "@devops-mcp/core/audit/AuditTrail"
+import { RequestReplays } from "@devops-mcp/core/idempotency/RequestReplays"
+import { Ingest } from "@devops-mcp/core/ingest/Ingest"
+import { DeadLetters } from "@devops-mcp/core/jobs/DeadLetters"
+import { JobQueue, type QueueError } from "@devops-mcp/core/ports/JobQueue"
+import type { StoreError } from "@devops-mcp/core/ports/StoreError"
+import { Tasks } from "@devops-mcp/core/tasks/Tasks"
+import { ContextId, DeliveryId, DocumentId, TaskId, TenantId } from "@devops-mcp/domain/Ids"
+import { freshId } from "@devops-mcp/testing/Fixtures"
+import { WorkerLive } from "@devops-mcp/worker/Worker"
+import { ConfigProvider, Effect, Exit, Layer, Queue, References, Scope } from "effect"
+
+const tenantId = freshId(TenantId)
+
+/** What is taken from each queue. */
+const jobs: Readonly<Record<QueueName, Job>> = {
+  deliveries: Job.cases.IngestDelivery.make({ tenantId, deliveryId: freshId(DeliveryId) }),
+  documents: Job.cases.IngestDocument.make({ tenantId, documentId: freshId(DocumentId) }),
+  contexts: Job.cases.IndexContext.make({ tenantId, contextId: freshId(ContextId), fromSeq: 1, toSeq: 2 }),
+  tasks: Job.cases.RunTask.make({ tenantId, taskId: freshId(TaskId) })
+}
+
+/** How a taken job ended. */
+export interface Ended {
+  readonly id: string
+  readonly as: "done" | "failed" | "given back"
+}
+
+export interface WorkerOptions {
+  /** The work of the ingest, by the id of its job. */
+  readonly run?: (id: string, job: Job) => Effect.Effect<void>
+  readonly runTask?: (id: string, job: Job) => Effect.Effect<void>
+  readonly concurrency?: string
+  /** What a queue does before it waits for a job. */
+  readonly take?: (queue: QueueName) => Effect.Effect<void, QueueError>
+  readonly stats?: JobQueue["Service"]["stats"]
+  readonly queueUpkeep?: Effect.Effect<never>
+  readonly sweepTasks?: Effect.Effect<void, StoreError>
+  readonly sweepReplays?: Effect.Effect<void, StoreError>
+  readonly sweepLetters?: Effect.Effect<void, StoreError>
+  readonly upkeep?: AuditTrail["Service"]["upkeep"]
+}
+
+/** Queues in memory that know nothing of each other. */
+const makeQueues = Effect.fnUntraced(function* ({ queueUpkeep, stats, take }: WorkerOptions) {
+  const ended = yield* Queue.unbounded<Ended>()
+  const waiting = {
+    deliveries: yield* Queue.unbounded<string>(),
+    documents: yield* Queue.unbounded<string>(),
+    contexts: yield* Queue.unbounded<string>(),
+    tasks: yield* Queue.unbounded<string>()
+  } satisfies Readonly<Record<QueueName, unknown>>
+  const layer = Layer.mock(JobQueue, {
+    take: (name, handler) =>
+      Effect.uninterruptibleMask((restore) =>
+        Effect.gen(function* () {
+          yield* take?.(name) ?? Effect.void
+          const id = yield* restore(Queue.take(waiting[name]))
+          const exit = yield* Effect.exit(restore(handler(jobs[name], { id, attempt: 1, lastAttempt: false })))
+          const interrupted = Exit.isFailure(exit) && Exit.hasInterrupts(exit)
+          yield* Queue.offer(ended, { id, as: Exit.isSuccess(exit) ? "done" : interrupted ? "given back" : "failed" })
+        })
+      ),
+    stats: stats ?? Effect.succeed([]),
+    upkeep: queueUpkeep ?? Effect.never
+  })
+  return { ended, waiting, layer }
+})
+
+const unexpected = () => Effect.die(new Error("not a job of this service"))
+
+/** A worker on queues in memory; each job does what the test says for its id. */
+export const started = Effect.fnUntraced(function* (options: WorkerOptions) {
+  const { ended, layer: queues, waiting } = yield* makeQueues(options)
+  const [run, runTask] = [options.run ?? unexpected, options.runTask ?? unexpected]
+  const ingest = Layer.succeed(Ingest, { run: (job, { id }) => run(id, job) })
+  const tasks = Layer.mock(Tasks, {
+    run: (job, { id }) => runTask(id, job),
+    sweep: options.sweepTasks ?? Effect.void
+  })
+  const trail = Layer.mock(AuditTrail, { upkeep: options.upkeep ?? (() => Effect.succeed([])) })
+  const replays = Layer.mock(RequestReplays, { sweep: options.sweepReplays ?? Effect.void })
+  const letters = Layer.mock(DeadLetters, { sweep: options.sweepLetters ?? Effect.void })
+  const env = options.concurrency === undefined ? {} : { WORKER_CONCURRENCY: options.concurrency }
+  const config = ConfigProvider.layer(ConfigProvider.fromUnknown(env))
+  const scope = yield* Scope.make()
+  yield* Layer.build(
+    Layer.fresh(WorkerLive).pipe(
+      Layer.provide([queues, ingest, tasks, trail, replays, letters, config]),
+      Layer.provide(Layer.succeed(References.MinimumLogLevel, "None"))
+    )
+  ).pipe(Scope.provide(scope))
+  return {
+    offer: (name: QueueName, ...ids: ReadonlyArray<string>) => Queue.offerAll(waiting[name], ids),
+    waiting: (name: QueueName) => Queue.size(waiting[name]),
+    ended: Queue.take(ended),
+    stop: Effect.forkChild(Scope.close(scope, Exit.void), { startImmediately: true })
+  }
+})
+
+export const names = (of: string, count: number) => Array.from({ length: count }, (_, index) => `${of} ${index}`)
