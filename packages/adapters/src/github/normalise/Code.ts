@@ -5,14 +5,14 @@ import {
   done,
   headed,
   inWords,
-  momentOf,
   quoted,
   refInWords,
   saying,
   shortSha
-} from "./Describe.ts"
-import type { Payload } from "./Payload.ts"
-import { shortened } from "./Text.ts"
+} from "../../normalise/Describe.ts"
+import type { Payload } from "../../normalise/Payload.ts"
+import { shortened } from "../../normalise/Text.ts"
+import { momentOf } from "./Moments.ts"
 
 const commitLine = (commit: Payload) => {
   const author = commit.line("author", "username") ?? commit.line("author", "name")

@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { DateTime } from "effect"
-import { Payload } from "../../src/github/normalise/Payload.ts"
+import { Payload } from "../../src/normalise/Payload.ts"
 
 const payload = new Payload({
   number: 7,

@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Schema } from "effect"
-import { cleaned, pageUrl } from "../../src/github/normalise/Text.ts"
+import { cleaned, pageUrl } from "../../src/normalise/Text.ts"
 
 describe("cleaned", () => {
   it.each([
