@@ -4,7 +4,7 @@ import { cleaned, pageUrl, proseLimit } from "./Text.ts"
 const lineLimit = 200
 const listLimit = 10
 const earliest = DateTime.makeUnsafe("2005-01-01T00:00:00Z")
-const zonedTime = /^\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}:\d{2}(?:\.\d{1,9})?(?:Z| UTC|[+-]\d{2}:?\d{2})$/
+const zonedTime = /^\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}:\d{2}(?:\.\d{1,9})?(?:Z| UTC| ?[+-]\d{2}:?\d{2})$/
 const secondsText = /^\d{10}(?:\.\d{1,9})?$/
 /** No sender means a second of the year 5138: numbers from here on are milliseconds. */
 const firstMillis = 1e11
