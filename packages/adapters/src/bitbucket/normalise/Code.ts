@@ -43,7 +43,7 @@ const push: Describe = ({ payload, who, where }) => {
     ),
     summary: [
       `${who} pushed to ${where}: ${changes.map(change).join("; ")}.`,
-      commits.length === 0 ? undefined : `Commits: ${commits.map(commitLine).join("; ")}.`,
+      commits.length === 0 ? undefined : `Commits: ${commits.map(commitLine).join("; ")}`,
       changes.some((entry) => entry.flag("truncated")) ? "There are more commits." : undefined
     ],
     url: pageOf(first),

@@ -39,7 +39,7 @@ const push: Describe = ({ payload, who, where }) => {
     summary: [
       `${who} ${long} ${where}.`,
       saying(payload.prose("message"), (message) => `Message: ${message}`),
-      commits.length === 0 ? undefined : `Commits: ${commits.map(commitLine).join("; ")}.`,
+      commits.length === 0 ? undefined : `Commits: ${commits.map(commitLine).join("; ")}`,
       count > commits.length ? `There are ${count - commits.length} more commits.` : undefined,
       changedFiles(commits)
     ],

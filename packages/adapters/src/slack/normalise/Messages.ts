@@ -27,7 +27,7 @@ const textOf = (message: Payload) => {
 const outcomes = new Map([
   ["message_changed", "edited"],
   ["message_deleted", "deleted"],
-  ["bot_message", "posted by a bot"],
+  ["bot_message", "posted as a bot"],
   ["file_share", "posted with a file"],
   ["thread_broadcast", "sent to the channel from a thread"]
 ])
