@@ -57,10 +57,12 @@ layer(TestServer, { excludeTestServices: true })("Deliveries", (it) => {
 
   it.effect("5 MiB are a 413 before anything else is looked at", () =>
     Effect.gen(function* () {
+      const before = yield* counted("unreadable", "unknown")
       const body = new Uint8Array(5 * 2 ** 20).fill(32)
       const { json, status } = yield* send("POST", address, { body, headers: { "x-signature": "guess" } })
       assert.strictEqual(status, 413)
       assert.containSubset(json, { code: "payload-too-large" })
+      assert.strictEqual(yield* counted("unreadable", "unknown"), before + 1)
     })
   )
 

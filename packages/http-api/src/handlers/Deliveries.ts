@@ -36,7 +36,7 @@ const rawBody = Effect.fnUntraced(function* (request: HttpServerRequest.HttpServ
 const readable = (request: HttpServerRequest.HttpServerRequest) =>
   Effect.andThen(requireJson(request), rawBody(request)).pipe(
     Effect.tapError(({ code }) => countDelivery("unknown", code)),
-    Effect.tapDefect(() => countDelivery("unknown", "failed"))
+    Effect.tapDefect(() => countDelivery("unknown", "unreadable"))
   )
 
 /** Where tools post. */
