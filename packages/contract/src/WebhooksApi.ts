@@ -23,8 +23,12 @@ const params = { id: WebhookId }
 export const CreateWebhook = Schema.Struct({
   source: WebhookSource,
   name: Name,
-  /** What the sender signs with; made by us when absent. */
-  secret: Schema.optionalKey(Schema.String.check(Schema.isBetweenLength(16, 200)))
+  secret: Schema.optionalKey(
+    Schema.String.check(Schema.isBetweenLength(16, 200)).annotate({
+      description:
+        "What the sender signs with, for senders that make it themselves: Slack's signing secret, a signing token of GitLab. Made by us when absent."
+    })
+  )
 }).annotate({ identifier: "CreateWebhook" })
 
 /** A webhook with where to send deliveries. */
@@ -65,6 +69,11 @@ export const AcceptedDelivery = Schema.Struct({
   status: Schema.Literals(["accepted", "duplicate"])
 }).annotate({ identifier: "AcceptedDelivery" })
 
+/** What a sender reads back to know that the address is ours: Slack's `url_verification`. */
+export const DeliveryChallenge = Schema.Struct({ challenge: Schema.String }).annotate({
+  identifier: "DeliveryChallenge"
+})
+
 /** The signature is the credential, and the body is whatever the tool sends. */
 const delivery = (operation: Record<string, unknown>): Record<string, unknown> => ({
   ...operation,
@@ -77,7 +86,7 @@ export class DeliveriesApi extends HttpApiGroup.make("deliveries")
   .add(
     HttpApiEndpoint.post("receive", "/:id", {
       params,
-      success: AcceptedDelivery.pipe(HttpApiSchema.status(202)),
+      success: [AcceptedDelivery.pipe(HttpApiSchema.status(202)), DeliveryChallenge],
       error: [BadRequest, Unauthorized, NotFound, PayloadTooLarge, UnsupportedMediaType, InternalError, Unavailable]
     })
       .annotate(Requires, "signature")

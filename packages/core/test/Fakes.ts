@@ -117,7 +117,7 @@ export const UseCases = CoreLive.pipe(
       CacheMemory.layer,
       EmbedderFault.layer,
       AccessTokens.layerRefusing,
-      WebhookAdaptersLive,
+      WebhookAdaptersLive.pipe(Layer.provide(NodeCrypto.layer)),
       Layer.mock(OAuthClient, {}),
       Layer.succeed(ToolAdapters, new Map()),
       NodeCrypto.layer,

@@ -59,3 +59,12 @@ export class Unauthenticated extends Schema.TaggedError<Unauthenticated>()(
     return this.detail
   }
 }
+
+/** Signed with the right secret, but not now: an old request sent again, or a clock that is wrong. */
+export class StaleSignature extends Schema.TaggedError<StaleSignature>()("@devops-mcp/domain/Errors/StaleSignature", {
+  detail: Schema.String
+}) {
+  override get message() {
+    return this.detail
+  }
+}

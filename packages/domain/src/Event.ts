@@ -13,7 +13,7 @@ export const EventFacts = Schema.Struct({
   action: Schema.optionalKey(Schema.String),
   /** Full name of the repository, `owner/name`. */
   repository: Schema.optionalKey(Schema.String),
-  /** Login of who did it. */
+  /** Login of who did it, or the name where the sender has no logins. */
   actor: Schema.optionalKey(Schema.String),
   /** One line, at most 200 characters. */
   title: Schema.String,

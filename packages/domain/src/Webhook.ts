@@ -2,8 +2,8 @@ import { Schema } from "effect"
 import { Name, Timestamp } from "./Fields.ts"
 import { DeliveryId, WebhookId } from "./Ids.ts"
 
-/** Tools that send us webhooks. */
-export const WebhookSource = Schema.Literals(["github"])
+/** Tools that send us webhooks; `generic` is every other that signs like GitHub. */
+export const WebhookSource = Schema.Literals(["github", "gitlab", "jira", "bitbucket", "slack", "pagerduty", "generic"])
 export type WebhookSource = typeof WebhookSource.Type
 
 /** An address a tool posts to. Its secret verifies deliveries and is shown only when it is created. */
@@ -20,9 +20,9 @@ export const Delivery = Schema.Struct({
   id: DeliveryId,
   webhookId: WebhookId,
   source: WebhookSource,
-  /** The sender's own id of the delivery, for GitHub `X-GitHub-Delivery`. */
+  /** The sender's own id of the delivery, for GitHub `X-GitHub-Delivery`; the body's SHA-256 where it has none. */
   externalId: Schema.String,
-  /** The sender's event name, for GitHub `X-GitHub-Event`. */
+  /** The sender's event name, for GitHub `X-GitHub-Event`, for Jira `webhookEvent`. */
   eventType: Schema.String,
   payload: Schema.Json,
   receivedAt: Timestamp

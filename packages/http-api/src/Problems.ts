@@ -13,6 +13,7 @@ import type {
   Forbidden,
   InvalidInput,
   NotFound,
+  StaleSignature,
   StaleVersion,
   Unauthenticated
 } from "@devops-mcp/domain/Errors"
@@ -30,6 +31,7 @@ export type ApplicationError =
   | InvalidInput
   | Forbidden
   | Unauthenticated
+  | StaleSignature
   | AccessTokensUnavailable
   | CursorError
   | StoreError
@@ -74,10 +76,10 @@ export const badRequest = (errors: Arr.NonEmptyReadonlyArray<Problem.ProblemDeta
   })
 
 /** A 401 with the challenge that RFC 9110 asks for. */
-export const unauthorized = (detail: string) =>
+export const unauthorized = (detail: string, code = "unauthorized") =>
   Effect.gen(function* () {
     yield* withHeader("www-authenticate", "Bearer")
-    return new Problem.Unauthorized({ code: "unauthorized", detail, requestId: yield* RequestId })
+    return new Problem.Unauthorized({ code, detail, requestId: yield* RequestId })
   })
 
 /** A 500 that tells nothing; what went wrong goes to the log, with the same request id. */
@@ -106,6 +108,7 @@ const problems = {
   "@devops-mcp/domain/Errors/Forbidden": (error: Forbidden, requestId: string) =>
     Effect.succeed(new Problem.Forbidden({ code: "forbidden", detail: error.message, requestId })),
   "@devops-mcp/domain/Errors/Unauthenticated": (error: Unauthenticated) => unauthorized(error.message),
+  "@devops-mcp/domain/Errors/StaleSignature": (error: StaleSignature) => unauthorized(error.message, "stale-signature"),
   "@devops-mcp/core/ports/Cursor/CursorError": (error: CursorError) =>
     badRequest([{ pointer: "/query/cursor", detail: error.message }], "invalid-cursor"),
   "@devops-mcp/core/ports/AccessTokens/AccessTokensUnavailable": broken,

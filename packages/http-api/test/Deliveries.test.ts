@@ -7,8 +7,8 @@ import { logged, send, TestServer } from "./TestServer.ts"
 const address = `/webhooks/${webhookId}`
 const signed = (id: string) => ({ "x-signature": "s3cret", "x-delivery": id })
 
-const counted = (outcome: string) =>
-  Effect.map(Metric.value(Metric.withAttributes(webhookDeliveries, { outcome })), ({ count }) => Number(count))
+const counted = (outcome: string, source = "github") =>
+  Effect.map(Metric.value(Metric.withAttributes(webhookDeliveries, { source, outcome })), ({ count }) => Number(count))
 
 layer(TestServer, { excludeTestServices: true })("Deliveries", (it) => {
   it.effect("a good delivery is accepted, and its repeat is a duplicate", () =>
@@ -57,10 +57,12 @@ layer(TestServer, { excludeTestServices: true })("Deliveries", (it) => {
 
   it.effect("5 MiB are a 413 before anything else is looked at", () =>
     Effect.gen(function* () {
+      const before = yield* counted("unreadable", "unknown")
       const body = new Uint8Array(5 * 2 ** 20).fill(32)
       const { json, status } = yield* send("POST", address, { body, headers: { "x-signature": "guess" } })
       assert.strictEqual(status, 413)
       assert.containSubset(json, { code: "payload-too-large" })
+      assert.strictEqual(yield* counted("unreadable", "unknown"), before + 1)
     })
   )
 
@@ -83,6 +85,24 @@ layer(TestServer, { excludeTestServices: true })("Deliveries", (it) => {
       const { json, status } = yield* send("POST", `/webhooks/${id}`, { body: "{}", headers: signed("four") })
       assert.strictEqual(status, 404)
       assert.containSubset(json, { code: "not-found" })
+    })
+  )
+
+  it.effect("what is turned away is counted by why, and by source where a webhook is known", () =>
+    Effect.gen(function* () {
+      const refusals = [
+        ["unauthorized", "github", address, { body: "{}" }],
+        ["invalid-delivery", "github", address, { body: "no json", headers: signed("six") }],
+        ["invalid-delivery", "unknown", address, { body: new Uint8Array([0xff]), headers: signed("six") }],
+        ["unsupported-media-type", "unknown", address, { body: "a=b", contentType: "text/plain" }],
+        ["not-found", "unknown", `/webhooks/${absentId}`, { body: "{}" }]
+      ] as const
+      for (const [outcome, source, path, sent] of refusals) {
+        const before = yield* counted(outcome, source)
+        const { json } = yield* send("POST", path, sent)
+        assert.containSubset(json, { code: outcome })
+        assert.strictEqual(yield* counted(outcome, source), before + 1)
+      }
     })
   )
 

@@ -35,7 +35,7 @@ import { Conflict, InvalidInput, NotFound, StaleVersion, Unauthenticated } from 
 import { ApiKeyId, AuditId, ConnectionId, ContextId, TaskId, TenantId, WebhookId } from "@devops-mcp/domain/Ids"
 import { type Principal, Role } from "@devops-mcp/domain/Principal"
 import type { Task } from "@devops-mcp/domain/Task"
-import type { Webhook } from "@devops-mcp/domain/Webhook"
+import { type Webhook, WebhookSource } from "@devops-mcp/domain/Webhook"
 import { ReplaysOnFakes } from "./ReplayFakes.ts"
 import { TestSecrets } from "@devops-mcp/testing/Fixtures"
 import { testLimits } from "@devops-mcp/testing/TestLimits"
@@ -217,14 +217,31 @@ const ConnectionsFake = Layer.mock(Connections, {
   }
 })
 
+/** The secret of the webhooks of `webhookOf`; a signing token, so that GitLab can sign with it too. */
+export const webhookSecret = Redacted.make("whsec_c2l4dGVlbiBieXRlcyBvciBtb3JlIG9mIGtleQ==")
+
 const webhook: Webhook = { id: webhookId, source: "github", name: "repo", createdAt }
+
+/** One webhook of every source, with the same secret. */
+export const webhookOf: ReadonlyMap<WebhookSource, Webhook> = new Map(
+  WebhookSource.literals.map((source, index) => [
+    source,
+    { id: WebhookId.make(`01980000-0000-7000-8000-0000000001d${index}`), source, name: source, createdAt }
+  ])
+)
+
+const secretOf = (id: WebhookId) => (id === webhookId ? Redacted.make("s3cret") : webhookSecret)
+
+const webhooks = new Map([webhook, ...webhookOf.values()].map((one) => [one.id, one]))
 
 const WebhookRepositoryFake = Layer.sync(WebhookRepository, () => {
   const deliveries = new Map<string, string>()
-  const target = (id: WebhookId) =>
-    id === webhookId
-      ? Effect.succeed({ tenantId, webhook, secret: { _tag: "Plain" as const, plain: Redacted.make("s3cret") } })
-      : missing("webhook", id)
+  const target = (id: WebhookId) => {
+    const found = webhooks.get(id)
+    return found === undefined
+      ? missing("webhook", id)
+      : Effect.succeed({ tenantId, webhook: found, secret: { _tag: "Plain" as const, plain: secretOf(id) } })
+  }
   return WebhookRepository.of({
     create: (_tenant, created) => Effect.succeed(created),
     get: (_tenant, id) => Effect.map(target(id), (found) => found.webhook),
@@ -233,11 +250,11 @@ const WebhookRepositoryFake = Layer.sync(WebhookRepository, () => {
     target,
     plainSecrets: () => Effect.succeed([]),
     sealSecret: () => Effect.succeed(false),
-    accept: (_tenant, { externalId, id }) =>
+    accept: (_tenant, { externalId, id, source }) =>
       Effect.sync(() => {
-        const stored = deliveries.get(externalId)
-        if (stored !== undefined) return { deliveryId: id, duplicate: true }
-        deliveries.set(externalId, id)
+        const name = `${source} ${externalId}`
+        if (deliveries.has(name)) return { deliveryId: id, duplicate: true }
+        deliveries.set(name, id)
         return { deliveryId: id, duplicate: false }
       }),
     getDelivery: (_tenant, id) => missing("delivery", id)
@@ -266,35 +283,39 @@ const WebhookAdaptersFake = Layer.succeed(
   ])
 )
 
-const WebhooksOnFakes = Webhooks.layer.pipe(
-  Layer.provide([
-    WebhookAdaptersFake,
-    Layer.mock(JobQueue, { offer: () => Effect.void }),
-    TestSecrets,
-    Layer.succeed(Transactions, { run: (_tenant, effect) => effect })
-  ])
-)
+const webhooksOn = (adapters: Layer.Layer<WebhookAdapters>) =>
+  Webhooks.layer.pipe(
+    Layer.provide([
+      adapters,
+      Layer.mock(JobQueue, { offer: () => Effect.void }),
+      TestSecrets,
+      Layer.succeed(Transactions, { run: (_tenant, effect) => effect })
+    ])
+  )
 
 /** Everything that the routes need, in memory. What no test asks for dies when it is called. */
-export const fakes = Layer.mergeAll(
-  WebhooksOnFakes.pipe(Layer.provideMerge(WebhookRepositoryFake)),
-  AuditFake.pipe(Layer.provideMerge(Acts.layer)),
-  AuditTrailFake,
-  AuthenticationFake,
-  ContextRepositoryFake,
-  ContextsFake,
-  TasksFake,
-  ToolsFake,
-  Layer.mock(ApiKeys, {}),
-  ConnectionsFake,
-  Layer.mock(ConnectionRepository, {}),
-  Layer.mock(OAuthProviders, {}),
-  Layer.mock(ApiKeyRepository, {}),
-  Layer.mock(DocumentRepository, {}),
-  Layer.mock(EventRepository, { list: () => Effect.succeed({ items: [], nextCursor: null }) }),
-  Layer.mock(Knowledge, {}),
-  Layer.mock(TenantRepository, {}),
-  Layer.mock(ToolRepository, {}),
-  ReplaysOnFakes,
-  testLimits()
-).pipe(Layer.provideMerge(NodeCrypto.layer))
+export const fakesOn = (adapters: Layer.Layer<WebhookAdapters>) =>
+  Layer.mergeAll(
+    webhooksOn(adapters).pipe(Layer.provideMerge(WebhookRepositoryFake)),
+    AuditFake.pipe(Layer.provideMerge(Acts.layer)),
+    AuditTrailFake,
+    AuthenticationFake,
+    ContextRepositoryFake,
+    ContextsFake,
+    TasksFake,
+    ToolsFake,
+    Layer.mock(ApiKeys, {}),
+    ConnectionsFake,
+    Layer.mock(ConnectionRepository, {}),
+    Layer.mock(OAuthProviders, {}),
+    Layer.mock(ApiKeyRepository, {}),
+    Layer.mock(DocumentRepository, {}),
+    Layer.mock(EventRepository, { list: () => Effect.succeed({ items: [], nextCursor: null }) }),
+    Layer.mock(Knowledge, {}),
+    Layer.mock(TenantRepository, {}),
+    Layer.mock(ToolRepository, {}),
+    ReplaysOnFakes,
+    testLimits()
+  ).pipe(Layer.provideMerge(NodeCrypto.layer))
+
+export const fakes = fakesOn(WebhookAdaptersFake)

@@ -27,11 +27,11 @@ const Logs = Layer.mergeAll(
 )
 
 /** The HTTP API over a real socket, on fakes; and a client of it. */
-export const testServer = (config: Readonly<Record<string, string>> = {}) =>
+export const testServer = (config: Readonly<Record<string, string>> = {}, on = fakes) =>
   HttpServer.layerTestClient.pipe(
     Layer.provide(FetchHttpClient.layer),
     Layer.provideMerge(serve(HttpApiRoutes)),
-    Layer.provideMerge(fakes),
+    Layer.provideMerge(on),
     Layer.provide(Logs),
     Layer.provideMerge(verifiedAtTheEnd(watch)),
     Layer.provide(ConfigProvider.layer(ConfigProvider.fromUnknown({ PORT: "0", ...config })))

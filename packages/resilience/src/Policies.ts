@@ -395,3 +395,6 @@ export const secretsManagerRetry = Schedule.exponential("300 millis").pipe(
 
 /** How long the HTTP API works on one request: longer than any call of a tool, which tells itself when it was too long. */
 export const apiRequestTimeout = Duration.sum(toolCallTimeout, Duration.seconds(5))
+
+/** How far the time that a sender of webhooks signed may be from ours, before or after: what Slack and GitLab ask for. */
+export const signatureAge = Duration.minutes(5)

@@ -1,10 +1,8 @@
-import { WebhookAdapters } from "@devops-mcp/core/ports/WebhookAdapter"
 import { webhookAdapterConformance } from "@devops-mcp/testing/conformance/WebhookAdapter"
-import { assert, describe, it } from "@effect/vitest"
+import { assert, layer } from "@effect/vitest"
 import { sign } from "@octokit/webhooks-methods"
 import { Effect, Redacted } from "effect"
-import { GitHubWebhooks } from "../../src/github/GitHubWebhooks.ts"
-import { WebhookAdaptersLive } from "../../src/WebhookAdapters.ts"
+import { Adapters, adapterOf } from "../Adapters.ts"
 
 const delivery = { "x-github-delivery": "72d3162e-cc78-11e3-81ab-4c9367dc0958", "x-github-event": "pull_request" }
 
@@ -13,25 +11,27 @@ const signed = (secret: Redacted.Redacted, body: string) =>
     Effect.map((signature) => ({ "x-hub-signature-256": signature }))
   )
 
-webhookAdapterConformance("GitHub", WebhookAdaptersLive, {
+webhookAdapterConformance("GitHub", Adapters, {
   source: "github",
   eventType: "pull_request",
   identity: delivery,
   sign: signed
 })
 
-describe("GitHubWebhooks", () => {
+layer(Adapters)("GitHubWebhooks", (it) => {
   const secret = Redacted.make("It's a Secret to Everybody")
   const body = "Hello, World!"
   // The example of GitHub's documentation on validating deliveries.
   const signature = "sha256=757107ea0eb2509fc211221cce984b8a37570b6d7586c22c46f4379c8b043e17"
+  const github = adapterOf("github")
 
   it.effect("accepts the signature of GitHub's own documentation", () =>
-    GitHubWebhooks.verify({ secret, headers: { "x-hub-signature-256": signature }, body })
+    Effect.flatMap(github, ({ verify }) => verify({ secret, headers: { "x-hub-signature-256": signature }, body }))
   )
 
   it.effect("refuses signatures of another form, and never says what was expected", () =>
     Effect.gen(function* () {
+      const { verify } = yield* github
       const digest = signature.slice("sha256=".length)
       const odd = [
         "",
@@ -47,9 +47,7 @@ describe("GitHubWebhooks", () => {
         `sha256=${"0".repeat(64)}`
       ]
       for (const value of odd) {
-        const error = yield* Effect.flip(
-          GitHubWebhooks.verify({ secret, headers: { "x-hub-signature-256": value }, body })
-        )
+        const error = yield* Effect.flip(verify({ secret, headers: { "x-hub-signature-256": value }, body }))
         assert.strictEqual(error._tag, "@devops-mcp/domain/Errors/Unauthenticated")
         assert.notInclude(error.message, digest.slice(0, 8))
       }
@@ -58,19 +56,23 @@ describe("GitHubWebhooks", () => {
 
   it.effect("does not take the old SHA-1 header for a signature", () =>
     Effect.gen(function* () {
-      const error = yield* Effect.flip(
-        GitHubWebhooks.verify({ secret, headers: { "x-hub-signature": signature }, body })
-      )
+      const { verify } = yield* github
+      const error = yield* Effect.flip(verify({ secret, headers: { "x-hub-signature": signature }, body }))
       assert.strictEqual(error._tag, "@devops-mcp/domain/Errors/Unauthenticated")
     })
   )
 
-  it.effect("takes the delivery id and the event name from the headers", () =>
+  it.effect("takes the delivery id and the event name from the headers, the group from the repository", () =>
     Effect.gen(function* () {
-      assert.deepStrictEqual(yield* GitHubWebhooks.identify(delivery, {}), {
-        externalId: "72d3162e-cc78-11e3-81ab-4c9367dc0958",
-        eventType: "pull_request"
-      })
+      const { identify } = yield* github
+      const named = { externalId: "72d3162e-cc78-11e3-81ab-4c9367dc0958", eventType: "pull_request" }
+      assert.deepStrictEqual(yield* identify(delivery, {}, "{}"), named)
+      const payload = { repository: { full_name: "acme/shop" }, organization: { login: "acme" } }
+      assert.deepStrictEqual(yield* identify(delivery, payload, "{}"), { ...named, group: "acme/shop" })
+      const organization = { organization: { login: "acme" } }
+      assert.strictEqual((yield* identify(delivery, organization, "{}")).group, "acme")
+      const long = { repository: { full_name: `acme/${"é x".repeat(100)}` } }
+      assert.match((yield* identify(delivery, long, "{}")).group ?? "", /^acme\/[_x]{123}$/)
     })
   )
 
@@ -78,14 +80,9 @@ describe("GitHubWebhooks", () => {
     "refuses the event name %s",
     (eventType) =>
       Effect.gen(function* () {
-        const error = yield* Effect.flip(GitHubWebhooks.identify({ ...delivery, "x-github-event": eventType }, {}))
+        const { identify } = yield* github
+        const error = yield* Effect.flip(identify({ ...delivery, "x-github-event": eventType }, {}, "{}"))
         assert.strictEqual(error.pointer, "/headers/x-github-event")
       })
-  )
-
-  it.effect("has github among all sources", () =>
-    Effect.gen(function* () {
-      assert.strictEqual((yield* WebhookAdapters).get("github"), GitHubWebhooks)
-    }).pipe(Effect.provide(WebhookAdaptersLive))
   )
 })

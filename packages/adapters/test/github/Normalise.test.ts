@@ -1,7 +1,7 @@
 import { assert, describe, expect, it } from "@effect/vitest"
 import { DateTime, type Schema } from "effect"
 import { describedTypes, normalise } from "../../src/github/normalise/Normalise.ts"
-import { Payload } from "../../src/github/normalise/Payload.ts"
+import { Payload } from "../../src/normalise/Payload.ts"
 import { examples } from "./Examples.ts"
 
 const receivedAt = DateTime.makeUnsafe("2026-01-02T03:04:05Z")

@@ -1,66 +1,21 @@
-import { EventFacts } from "@devops-mcp/domain/Event"
 import { assert, describe, it } from "@effect/vitest"
-import { DateTime, Schema } from "effect"
+import { Schema } from "effect"
 import { describedTypes, normalise } from "../../src/github/normalise/Normalise.ts"
+import * as Wounds from "../Wounds.ts"
 import { examples } from "./Examples.ts"
 
-const receivedAt = DateTime.makeUnsafe("2026-01-02T03:04:05Z")
 const isObject = Schema.is(Schema.JsonObject)
-const isFacts = Schema.is(Schema.toType(EventFacts))
 
-const assertSound = (eventType: string, payload: Schema.Json) => {
-  const facts = normalise({ eventType, payload, receivedAt })
-  assert.isTrue(isFacts(facts))
-  assert.match(facts.title, /^[^\p{Cc}]{1,200}$/u)
-  assert.isNotEmpty(facts.summary)
-  assert.isAtMost(facts.summary.length, 4000)
-  assert.isTrue((facts.title + facts.summary).isWellFormed())
-  assert.notMatch(facts.summary, /undefined|\[object|NaN/)
-  if (facts.url !== undefined) assert.isTrue(URL.canParse(facts.url))
-}
-
-const intruders: ReadonlyArray<Schema.Json> = [
-  null,
-  true,
-  0,
-  -1.5,
-  1e300,
-  "",
-  " ",
-  "\ud800\u0000text",
-  [],
-  [null],
-  [[1]],
-  {},
-  { login: {} }
-]
-
-/** The payload with about one value in ten dropped or replaced by one of another type. */
-const wounded = (json: Schema.Json, next: () => number): Schema.Json => {
-  const dice = next()
-  if (dice < 0.05) return intruders[Math.floor(dice * 20 * intruders.length)] ?? null
-  if (Array.isArray(json)) return json.map((entry: Schema.Json) => wounded(entry, next))
-  if (typeof json === "object" && json !== null) {
-    return Object.fromEntries(
-      Object.entries(json).flatMap(([key, value]) => (next() < 0.05 ? [] : [[key, wounded(value, next)]]))
-    )
-  }
-  return json
-}
-
-const Seed = Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 1_000_000_000 }))
+const assertSound = (eventType: string, payload: Schema.Json) => Wounds.assertSound(normalise, eventType, payload)
 
 describe("normalise, whatever the payload", () => {
   it.prop(
     "is total on real payloads with values dropped and replaced",
-    [Seed],
+    [Wounds.Seed],
     ([seed]) => {
-      let state = seed
-      // A small linear congruential generator: the property's seed decides every wound, so a failure can be repeated.
-      const next = () => (state = (state * 1_103_515_245 + 12_345) % 2_147_483_648) / 2_147_483_648
       const example = examples[seed % examples.length]
       assert.isDefined(example)
-      assertSound(example.eventType, wounded(example.payload, next))
+      assertSound(example.eventType, Wounds.wounded(example.payload, seed))
     },
     { arbitrary: { runs: 400 } }
   )
@@ -69,7 +24,7 @@ describe("normalise, whatever the payload", () => {
     const firsts = new Map(examples.map((example) => [example.eventType, example]))
     for (const { eventType, payload } of firsts.values()) {
       for (const key of Object.keys(payload)) {
-        for (const intruder of intruders) assertSound(eventType, { ...payload, [key]: intruder })
+        for (const intruder of Wounds.intruders) assertSound(eventType, { ...payload, [key]: intruder })
       }
     }
   })

@@ -1,6 +1,6 @@
 import { Job } from "@devops-mcp/contract/Jobs"
 import type { AcceptedDelivery, CreateWebhook } from "@devops-mcp/contract/WebhooksApi"
-import { InvalidInput, type NotFound, type Unauthenticated } from "@devops-mcp/domain/Errors"
+import { InvalidInput, type NotFound, type StaleSignature, type Unauthenticated } from "@devops-mcp/domain/Errors"
 import { DeliveryId, type TenantId, WebhookId } from "@devops-mcp/domain/Ids"
 import type { Webhook } from "@devops-mcp/domain/Webhook"
 import { Context, DateTime, Effect, Layer, Redacted, Schema } from "effect"
@@ -15,6 +15,7 @@ import { type WebhookTarget, WebhookRepository } from "../ports/WebhookRepositor
 import { Secrets } from "../secrets/Secrets.ts"
 import { webhookSecret } from "../secrets/Purposes.ts"
 import { deepestNesting, isNestedDeeper } from "../JsonNesting.ts"
+import { countDelivery, countingRefusals } from "./DeliveryCounts.ts"
 
 const decodeJson = Schema.decodeEffect(Schema.fromJsonString(Schema.Json))
 
@@ -33,14 +34,17 @@ export class Webhooks extends Context.Service<
       tenantId: TenantId,
       input: typeof CreateWebhook.Type
     ) => Effect.Effect<{ readonly webhook: Webhook; readonly secret: Redacted.Redacted }, StoreError>
-    /** The signature is checked before anything else is looked at. */
+    /**
+     * The signature is checked before anything else is looked at. A sender that asks whether the address is ours, gets
+     * its challenge back; its question is kept like every delivery.
+     */
     readonly receive: (
       id: WebhookId,
       headers: WebhookHeaders,
       body: string
     ) => Effect.Effect<
-      typeof AcceptedDelivery.Type,
-      NotFound | Unauthenticated | InvalidInput | StoreError | QueueError
+      typeof AcceptedDelivery.Type & { readonly challenge?: string },
+      NotFound | Unauthenticated | StaleSignature | InvalidInput | StoreError | QueueError
     >
   }
 >()("@devops-mcp/core/webhooks/Webhooks") {
@@ -76,24 +80,24 @@ export class Webhooks extends Context.Service<
         return { webhook, secret }
       })
 
-      const receive = Effect.fn("Webhooks.receive")(function* (id: WebhookId, headers: WebhookHeaders, body: string) {
-        const target = yield* repository.target(id)
+      const take = Effect.fnUntraced(function* (target: WebhookTarget, headers: WebhookHeaders, body: string) {
         const { tenantId, webhook } = target
         const adapter = adapters.get(webhook.source)
         if (adapter === undefined) return yield* Effect.die(new Error(`No adapter for the source ${webhook.source}`))
         yield* adapter.verify({ secret: yield* secretOf(target), headers, body })
         const payload = yield* decodePayload(body)
-        const { eventType, externalId } = yield* adapter.identify(headers, payload)
+        const { eventType, externalId } = yield* adapter.identify(headers, payload, body)
         const delivery = {
           id: yield* newId(DeliveryId),
-          webhookId: id,
+          webhookId: webhook.id,
           source: webhook.source,
           externalId,
           eventType,
           payload,
           receivedAt: yield* DateTime.now
         }
-        return yield* transactions.run(
+        const challenge = adapter.challenge?.(payload)
+        const accepted = yield* transactions.run(
           tenantId,
           Effect.gen(function* () {
             const { deliveryId, duplicate } = yield* repository.accept(tenantId, delivery)
@@ -102,6 +106,13 @@ export class Webhooks extends Context.Service<
             return { deliveryId, status: "accepted" as const }
           })
         )
+        yield* countDelivery(webhook.source, accepted.status)
+        return challenge === undefined ? accepted : { ...accepted, challenge }
+      })
+
+      const receive = Effect.fn("Webhooks.receive")(function* (id: WebhookId, headers: WebhookHeaders, body: string) {
+        const target = yield* countingRefusals("unknown")(repository.target(id))
+        return yield* countingRefusals(target.webhook.source)(take(target, headers, body))
       })
 
       return Webhooks.of({ create, receive })

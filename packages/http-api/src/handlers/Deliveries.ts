@@ -1,9 +1,9 @@
 import { Api } from "@devops-mcp/contract/Api"
 import { UnsupportedMediaType } from "@devops-mcp/contract/Problems"
+import { countDelivery } from "@devops-mcp/core/webhooks/DeliveryCounts"
 import { Webhooks } from "@devops-mcp/core/webhooks/Webhooks"
-import { webhookDeliveries } from "@devops-mcp/observability/Metrics"
 import { RequestId } from "@devops-mcp/observability/RequestContext"
-import { Effect, Metric } from "effect"
+import { Effect } from "effect"
 import type { HttpServerRequest } from "effect/http"
 import { HttpApiBuilder } from "effect/http-api"
 import { badRequest, toProblem } from "../Problems.ts"
@@ -32,7 +32,12 @@ const rawBody = Effect.fnUntraced(function* (request: HttpServerRequest.HttpServ
   }).pipe(Effect.catch(() => invalid("/body", "The body is not UTF-8")))
 })
 
-const count = (outcome: string) => Metric.update(Metric.withAttributes(webhookDeliveries, { outcome }), 1)
+/** The body of a delivery that can be one at all; what cannot is counted here, for no webhook ever sees it. */
+const readable = (request: HttpServerRequest.HttpServerRequest) =>
+  Effect.andThen(requireJson(request), rawBody(request)).pipe(
+    Effect.tapError(({ code }) => countDelivery("unknown", code)),
+    Effect.tapDefect(() => countDelivery("unknown", "unreadable"))
+  )
 
 /** Where tools post. */
 export const DeliveriesHandlers = HttpApiBuilder.group(
@@ -42,24 +47,19 @@ export const DeliveriesHandlers = HttpApiBuilder.group(
     const webhooks = yield* Webhooks
 
     return handlers.handleAll({
-      receive: ({ params, request }) =>
-        Effect.gen(function* () {
-          yield* requireJson(request)
-          const body = yield* rawBody(request)
-          return yield* webhooks.receive(params.id, request.headers, body).pipe(
-            // A sender did not write this request for us, so nothing in it is "understood but not acceptable" (422).
-            Effect.catch(
-              Effect.fnUntraced(function* (error) {
-                if (error._tag !== "@devops-mcp/domain/Errors/InvalidInput") return yield* toProblem(error)
-                return yield* invalid(error.pointer, error.detail)
-              })
-            )
+      receive: Effect.fnUntraced(function* ({ params, request }) {
+        const body = yield* readable(request)
+        const { challenge, ...accepted } = yield* webhooks.receive(params.id, request.headers, body).pipe(
+          // A sender did not write this request for us, so nothing in it is "understood but not acceptable" (422).
+          Effect.catch(
+            Effect.fnUntraced(function* (error) {
+              if (error._tag !== "@devops-mcp/domain/Errors/InvalidInput") return yield* toProblem(error)
+              return yield* invalid(error.pointer, error.detail)
+            })
           )
-        }).pipe(
-          Effect.tap(({ status }) => count(status)),
-          Effect.tapError(({ code }) => count(code)),
-          Effect.tapDefect(() => count("failed"))
         )
+        return challenge === undefined ? accepted : { challenge }
+      })
     })
   })
 )

@@ -5,20 +5,21 @@ import {
   done,
   headed,
   inWords,
-  momentOf,
   quoted,
   refInWords,
   saying,
   shortSha
-} from "./Describe.ts"
-import type { Payload } from "./Payload.ts"
-import { shortened } from "./Text.ts"
+} from "../../normalise/Describe.ts"
+import { changedFiles, commitInWords } from "../../normalise/Commits.ts"
+import type { Payload } from "../../normalise/Payload.ts"
+import { momentOf } from "./Moments.ts"
 
-const commitLine = (commit: Payload) => {
-  const author = commit.line("author", "username") ?? commit.line("author", "name")
-  const message = shortened(commit.prose("message") ?? "no message", 300)
-  return `${shortSha(commit.line("id")) ?? "commit"} by ${author ?? "someone"}: ${message}`
-}
+const commitLine = (commit: Payload) =>
+  commitInWords(
+    commit.line("id"),
+    commit.line("author", "username") ?? commit.line("author", "name"),
+    commit.prose("message")
+  )
 
 const commitsOf = (payload: Payload) => {
   const commits = payload.list("commits")
@@ -34,13 +35,6 @@ const pushed = (payload: Payload, target: string, count: number): readonly [shor
   if (payload.flag("created")) return [count === 0 ? "created" : `created with ${commits}`, `created the ${target} in`]
   if (payload.flag("forced")) return [`forced, ${commits}`, `force-pushed ${commits} to the ${target} of`]
   return [commits, `pushed ${commits} to the ${target} of`]
-}
-
-const changedFiles = (commits: ReadonlyArray<Payload>) => {
-  const files = commits.flatMap((commit) =>
-    ["added", "modified", "removed"].flatMap((field) => commit.list(field).flatMap((file) => file.line() ?? []))
-  )
-  return files.length === 0 ? undefined : `Files: ${[...new Set(files)].slice(0, 10).join(", ")}.`
 }
 
 const push: Describe = ({ payload, who, where }) => {

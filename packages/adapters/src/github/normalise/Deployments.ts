@@ -1,6 +1,7 @@
-import { type Describe, type Describers, done, headed, momentOf, quoted, saying } from "./Describe.ts"
-import { onBranch, outcome } from "./Outcomes.ts"
-import type { Payload } from "./Payload.ts"
+import { type Describe, type Describers, done, headed, quoted, saying } from "../../normalise/Describe.ts"
+import { onBranch, outcome } from "../../normalise/Outcomes.ts"
+import type { Payload } from "../../normalise/Payload.ts"
+import { momentOf } from "./Moments.ts"
 
 const environmentOf = (payload: Payload, ...key: ReadonlyArray<string>) =>
   payload.line(...key) ?? "an unnamed environment"

@@ -4,13 +4,13 @@ import {
   done,
   headed,
   inWords,
-  momentOf,
   numbered,
   quoted,
   saying,
   the
-} from "./Describe.ts"
-import type { Payload } from "./Payload.ts"
+} from "../../normalise/Describe.ts"
+import type { Payload } from "../../normalise/Payload.ts"
+import { momentOf } from "./Moments.ts"
 
 const nameOf = (noun: string, thing: Payload) => `${numbered(noun, thing.int("number"))}${quoted(thing.line("title"))}`
 

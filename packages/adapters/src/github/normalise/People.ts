@@ -1,5 +1,6 @@
-import { type Describe, type Describers, done, headed, inWords, momentOf, quoted, saying } from "./Describe.ts"
-import type { Payload } from "./Payload.ts"
+import { type Describe, type Describers, done, headed, inWords, quoted, saying } from "../../normalise/Describe.ts"
+import type { Payload } from "../../normalise/Payload.ts"
+import { momentOf } from "./Moments.ts"
 
 const verb = (action: string) =>
   action === "added" ? "added as" : action === "removed" ? "removed as" : `${done(action)} as`

@@ -1,6 +1,6 @@
-import { type Describe, type Describers, done, headed, quoted, refInWords, saying } from "./Describe.ts"
-import { onBranch, outcome } from "./Outcomes.ts"
-import type { Payload } from "./Payload.ts"
+import { type Describe, type Describers, done, headed, quoted, refInWords, saying } from "../../normalise/Describe.ts"
+import { onBranch, outcome } from "../../normalise/Outcomes.ts"
+import type { Payload } from "../../normalise/Payload.ts"
 
 const stateOf = (run: Payload, action: string) =>
   run.line("conclusion") ??

@@ -5,15 +5,15 @@ import {
   done,
   headed,
   inWords,
-  momentOf,
   numbered,
   type Occurrence,
   quoted,
   refInWords,
   saying,
   the
-} from "./Describe.ts"
-import type { Payload } from "./Payload.ts"
+} from "../../normalise/Describe.ts"
+import type { Payload } from "../../normalise/Payload.ts"
+import { momentOf } from "./Moments.ts"
 
 const nameOf = (pull: Payload) => `${numbered("pull request", pull.int("number"))}${quoted(pull.line("title"))}`
 

@@ -1,6 +1,7 @@
-import { type Describe, type Describers, done, headed, inWords, momentOf, quoted, saying } from "./Describe.ts"
-import { outcome } from "./Outcomes.ts"
-import type { Payload } from "./Payload.ts"
+import { type Describe, type Describers, done, headed, inWords, quoted, saying } from "../../normalise/Describe.ts"
+import { outcome } from "../../normalise/Outcomes.ts"
+import type { Payload } from "../../normalise/Payload.ts"
+import { momentOf } from "./Moments.ts"
 
 const nameOf = (payload: Payload) => payload.line("repository", "full_name")
 

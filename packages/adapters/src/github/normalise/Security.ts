@@ -4,12 +4,12 @@ import {
   done,
   headed,
   inWords,
-  momentOf,
   numbered,
   quoted,
   saying
-} from "./Describe.ts"
-import type { Payload } from "./Payload.ts"
+} from "../../normalise/Describe.ts"
+import type { Payload } from "../../normalise/Payload.ts"
+import { momentOf } from "./Moments.ts"
 
 const packageName = (entry: Payload) => {
   const name = entry.line("package", "name")

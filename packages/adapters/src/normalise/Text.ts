@@ -15,8 +15,12 @@ const knownTokens = new RegExp(
   [
     "gh[opsur]_[A-Za-z0-9]{16,}",
     "github_pat_\\w{20,}",
-    "glpat-[\\w-]{16,}",
+    "gl(?:pat|ptt|dt|rt|cbt|soat|imt|ft|agent)-[\\w-]{16,}",
+    "whsec_[A-Za-z0-9+/=]{20,}",
     "xox[a-z]-[\\w-]{10,}",
+    "xapp-[\\w-]{10,}",
+    "(?<=hooks\\.slack\\.com/[a-z]{1,20}/)[\\w/]{10,}",
+    "AT(?:ATT|BB)[\\w=-]{20,}",
     "(?:AKIA|ASIA)[A-Z0-9]{16}",
     "dmk_[\\w-]{32,}",
     "sk-(?:proj-|ant-|svcacct-)?[A-Za-z0-9_]{20,}",

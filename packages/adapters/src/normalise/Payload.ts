@@ -4,7 +4,18 @@ import { cleaned, pageUrl, proseLimit } from "./Text.ts"
 const lineLimit = 200
 const listLimit = 10
 const earliest = DateTime.makeUnsafe("2005-01-01T00:00:00Z")
-const zonedTime = /^\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}:\d{2}(?:\.\d{1,9})?(?:Z|[+-]\d{2}:?\d{2})$/
+const zonedTime = /^\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}:\d{2}(?:\.\d{1,9})?(?:Z| UTC| ?[+-]\d{2}:?\d{2})$/
+const secondsText = /^\d{10}(?:\.\d{1,9})?$/
+/** No sender means a second of the year 5138: numbers from here on are milliseconds. */
+const firstMillis = 1e11
+const idShape = /^[\x21-\x7e]{1,200}$/
+
+const momentOf = (json: Schema.Json | undefined) => {
+  if (typeof json === "number") return DateTime.make(Math.trunc(json < firstMillis ? json * 1000 : json))
+  if (typeof json !== "string") return Option.none()
+  if (secondsText.test(json)) return DateTime.make(Math.trunc(Number(json) * 1000))
+  return zonedTime.test(json) ? DateTime.make(json.replace(" UTC", "Z")) : Option.none()
+}
 
 const isObject = (json: Schema.Json | undefined): json is Schema.JsonObject =>
   typeof json === "object" && json !== null && !Array.isArray(json)
@@ -63,6 +74,15 @@ export class Payload {
     return this.cleanText(path, proseLimit)
   }
 
+  /** The first of several fields that has a short text. */
+  first(...keys: ReadonlyArray<string>): string | undefined {
+    for (const key of keys) {
+      const text = this.line(key)
+      if (text !== undefined) return text
+    }
+    return undefined
+  }
+
   /** The login of a user or organization under the path. */
   login(...path: ReadonlyArray<string>): string | undefined {
     return this.line(...path, "login")
@@ -98,16 +118,17 @@ export class Payload {
     return more > 0 ? `${names.join(", ")} and ${more} more` : names.join(", ")
   }
 
-  /** A moment with its zone, or seconds since 1970; undefined for what cannot be a moment of GitHub's history. */
+  /** A moment with its zone, or seconds or milliseconds since 1970; undefined for what cannot be a sender's present. */
   time(...path: ReadonlyArray<string>): DateTime.Utc | undefined {
-    const { json } = this.at(...path)
-    const moment =
-      typeof json === "number"
-        ? DateTime.make(Math.trunc(json * 1000))
-        : typeof json === "string" && zonedTime.test(json)
-          ? DateTime.make(json)
-          : Option.none()
+    const moment = momentOf(this.at(...path).json)
     return Option.getOrUndefined(Option.filter(moment, DateTime.isGreaterThanOrEqualTo(earliest)))
+  }
+
+  /** An identifier exactly as it was sent: a whole number, or 1 to 200 printable characters without spaces. */
+  id(...path: ReadonlyArray<string>): string | undefined {
+    const { json } = this.at(...path)
+    const text = Number.isSafeInteger(json) ? String(json) : json
+    return typeof text === "string" && idShape.test(text) ? text : undefined
   }
 
   /** An address for people; undefined for API endpoints. */

@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { DateTime } from "effect"
-import { Payload } from "../../src/github/normalise/Payload.ts"
+import { Payload } from "../../src/normalise/Payload.ts"
 
 const payload = new Payload({
   number: 7,
@@ -38,6 +38,18 @@ describe("Payload", () => {
     assert.isFalse(payload.flag("number"))
   })
 
+  it("gives identifiers as they are or not at all", () => {
+    assert.strictEqual(payload.id("number"), "7")
+    assert.strictEqual(payload.id("object", "login"), "ada")
+    for (const key of ["half", "yes", "text", "empty", "object", "list", "missing"]) assert.isUndefined(payload.id(key))
+    assert.isUndefined(new Payload({ id: "x".repeat(201) }).id("id"))
+  })
+
+  it("gives the first text of several fields", () => {
+    assert.strictEqual(payload.first("missing", "empty", "list", "text", "number"), "a b")
+    assert.isUndefined(payload.first("missing", "object"))
+  })
+
   it("gives the beginning of lists and how long they are", () => {
     assert.strictEqual(payload.names(["list"], "name"), "one, 3")
     assert.strictEqual(payload.names(["many"]), "n0, n1, n2, n3, n4, n5, n6, n7, n8, n9 and 2 more")
@@ -50,6 +62,11 @@ describe("Payload", () => {
   it.each([
     ["2019-05-15T15:20:33Z", "2019-05-15T15:20:33.000Z"],
     ["2021-05-24T00:10:21.000-04:00", "2021-05-24T04:10:21.000Z"],
+    ["2021-04-28 21:50:00 +0200", "2021-04-28T19:50:00.000Z"],
+    ["2016-01-05 14:00:00 UTC", "2016-01-05T14:00:00.000Z"],
+    ["2018-03-22T18:27:46.123+0000", "2018-03-22T18:27:46.123Z"],
+    ["1355517523.000005", "2012-12-14T20:38:43.000Z"],
+    [1525698237764, "2018-05-07T13:03:57.764Z"],
     [1557933591, "2019-05-15T15:19:51.000Z"]
   ])("reads the moment %s", (at, expected) => {
     const moment = new Payload({ at }).time("at")

@@ -4,15 +4,17 @@ import type { Payload } from "./Payload.ts"
 /** A delivery as the describers see it: the payload, and what nearly all payloads share, in words. */
 export interface Occurrence {
   readonly payload: Payload
+  /** The event's type, for describers of several. */
+  readonly type: string
   /** The action as sent; empty for types without actions. */
   readonly action: string
-  /** Login of who did it, or "someone". */
+  /** Name of who did it, or "someone". */
   readonly who: string
-  /** "the repository owner/name", else "the organization name", else "GitHub". */
+  /** "the repository owner/name", or whatever else the event belongs to. */
   readonly where: string
 }
 
-/** What a describer says. Undefined sentences are left out; without url the repository's page is taken. */
+/** What a describer says. Undefined sentences are left out; without url the page of where it happened is taken. */
 export interface Description {
   readonly title: string
   readonly summary: ReadonlyArray<string | undefined>
@@ -24,7 +26,7 @@ export interface Description {
 /** Describes one type of event; undefined when the payload is not of that type's shape. Pure and total. */
 export type Describe = (occurrence: Occurrence) => Description | undefined
 
-/** A family of event types, by GitHub's event name. */
+/** A family of event types, by the sender's event name. */
 export type Describers = Readonly<Record<string, Describe>>
 
 const irregular = new Map([
@@ -52,6 +54,9 @@ const irregular = new Map([
 
 /** An action in words that complete "it was …". */
 export const done = (action: string) => irregular.get(action) ?? (action === "" ? "changed" : inWords(action))
+
+/** `owner:event_name` or `owner.event` as words. */
+export const typeInWords = (type: string) => type.replaceAll(/[_:.]+/g, " ")
 
 /** `snake_case` as words. */
 export const inWords = (name: string) => name.replaceAll("_", " ")
@@ -85,9 +90,3 @@ export const refInWords = (ref: string | undefined) => {
 
 /** The first characters of a commit's hash, as people cite it. */
 export const shortSha = (sha: string | undefined) => (sha === undefined ? undefined : sha.slice(0, 7))
-
-/** When an action was, by GitHub's naming: `closed` at `closed_at`, others at `updated_at`; a deletion has no time. */
-export const momentOf = (thing: Payload, action: string) =>
-  action === "deleted"
-    ? []
-    : [thing.time(action === "opened" ? "created_at" : `${action}_at`), thing.time("updated_at")]

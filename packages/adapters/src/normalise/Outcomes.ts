@@ -4,6 +4,10 @@ import { inWords, shortSha } from "./Describe.ts"
 const outcomes = new Map([
   ["success", "succeeded"],
   ["failure", "failed"],
+  ["failed", "failed"],
+  ["running", "is running"],
+  ["canceled", "was cancelled"],
+  ["canceling", "is being cancelled"],
   ["error", "failed with an error"],
   ["cancelled", "was cancelled"],
   ["skipped", "was skipped"],

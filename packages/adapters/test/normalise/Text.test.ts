@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Schema } from "effect"
-import { cleaned, pageUrl } from "../../src/github/normalise/Text.ts"
+import { cleaned, pageUrl } from "../../src/normalise/Text.ts"
 
 describe("cleaned", () => {
   it.each([
@@ -9,6 +9,9 @@ describe("cleaned", () => {
     [`token ghp_${"a1".repeat(18)} leaked`, "token [redacted] leaked"],
     [`github_pat_${"a1".repeat(20)}`, "[redacted]"],
     ["AKIAIOSFODNN7EXAMPLE", "[redacted]"],
+    ["signed with whsec_c2l4dGVlbiBieXRlcyBvciBtb3JlIG9mIGtleQ==", "signed with [redacted]"],
+    [`gldt-${"a1".repeat(10)} and ATATT3x${"a1".repeat(20)}`, "[redacted] and [redacted]"],
+    ["post to https://hooks.slack.com/services/T000/B000/XXXX", "post to https://hooks.slack.com/services/[redacted]"],
     ["https://example.org/?a=1&access_token=abcdef&b=2", "https://example.org/?a=1&access_token=[redacted]&b=2"],
     ["-----BEGIN RSA PRIVATE KEY-----\nMIIE\nAAAA\n-----END RSA PRIVATE KEY----- end", "[redacted] end"],
     ["-----BEGIN PRIVATE KEY-----\nMIIE never ends", "[redacted]"],
@@ -53,6 +56,7 @@ describe("pageUrl", () => {
     ["https://github.com/a/b", "https://github.com/a/b"],
     ["https://ada:hunter2@github.com/a", "https://github.com/a"],
     ["https://ci.example.org/run?id=7&token=abc&X-Amz-Signature=x", "https://ci.example.org/run?id=7"],
+    ["https://hooks.slack.com/services/T000/B000/XXXX", "https://hooks.slack.com/services/[redacted]"],
     ["https://api.github.com/repos/a/b", undefined],
     ["https://ghe.example.org/api/v3/repos/a", undefined],
     ["javascript:alert(1)", undefined],
