@@ -86,10 +86,12 @@ const stories: ReadonlyArray<Story> = [
 
 const work = Effect.gen(function* () {
   const [queue, ingest] = [yield* JobQueue, yield* Ingest]
-  yield* queue.take((job, metadata) => (job._tag === "RunTask" ? Effect.void : ingest.run(job, metadata)))
+  yield* queue.take("deliveries", (job, metadata) => (job._tag === "RunTask" ? Effect.void : ingest.run(job, metadata)))
 })
 
-const waiting = Effect.flatMap(JobQueue, (queue) => Effect.map(queue.stats, (stats) => stats.depth))
+const waiting = Effect.flatMap(JobQueue, (queue) =>
+  Effect.map(queue.stats, (all) => all.find(({ name }) => name === "deliveries")?.depth)
+)
 
 const secret = "whsec_c2l4dGVlbiBieXRlcyBvciBtb3JlIG9mIGtleQ=="
 

@@ -22,10 +22,13 @@ export interface JobMetadata {
   readonly lastAttempt: boolean
 }
 
+/** Characters of a group's name. */
+export const longestGroup = 128
+
 export interface JobOffer {
   /** At most 100 characters of A-Z, a-z, 0-9, `:`, `_`, `-`, `.` and `~`. */
   readonly id: string
-  /** Jobs of one group are done in the order they were offered in, where the queue keeps order. At most 128 characters. */
+  /** Jobs of one group are done in the order they were offered in, where the queue keeps order. At most `longestGroup`. */
   readonly group?: string
   readonly delay?: Duration.Duration
 }

@@ -7,7 +7,7 @@ import { Context, DateTime, Effect, Layer, Redacted, Schema } from "effect"
 import { SecureRandom } from "effect/crypto"
 import { Base64Url } from "effect/encoding"
 import { makeNewId } from "../NewId.ts"
-import { JobQueue, type QueueError } from "../ports/JobQueue.ts"
+import { JobQueue, longestGroup, type QueueError } from "../ports/JobQueue.ts"
 import { StoreError } from "../ports/StoreError.ts"
 import { Transactions } from "../ports/Transactions.ts"
 import { WebhookAdapters, type WebhookHeaders } from "../ports/WebhookAdapter.ts"
@@ -25,6 +25,9 @@ const decodePayload = (body: string) =>
   isNestedDeeper(body, deepestNesting)
     ? Effect.fail(refused(`The body is nested deeper than ${deepestNesting} levels`))
     : Effect.mapError(decodeJson(body), () => refused("The body is not JSON"))
+
+/** Order is kept within one webhook; two names that are this long and begin alike share theirs. */
+const groupOf = (webhookId: WebhookId, group: string) => `${webhookId}:${group}`.slice(0, longestGroup)
 
 /** Gives tools an address to post to, and takes in what they post: durable before it is answered, once however often. */
 export class Webhooks extends Context.Service<
@@ -86,7 +89,7 @@ export class Webhooks extends Context.Service<
         if (adapter === undefined) return yield* Effect.die(new Error(`No adapter for the source ${webhook.source}`))
         yield* adapter.verify({ secret: yield* secretOf(target), headers, body })
         const payload = yield* decodePayload(body)
-        const { eventType, externalId } = yield* adapter.identify(headers, payload, body)
+        const { eventType, externalId, group } = yield* adapter.identify(headers, payload, body)
         const delivery = {
           id: yield* newId(DeliveryId),
           webhookId: webhook.id,
@@ -102,7 +105,10 @@ export class Webhooks extends Context.Service<
           Effect.gen(function* () {
             const { deliveryId, duplicate } = yield* repository.accept(tenantId, delivery)
             if (duplicate) return { deliveryId, status: "duplicate" as const }
-            yield* jobs.offer(Job.cases.IngestDelivery.make({ tenantId, deliveryId }), { id: `delivery:${deliveryId}` })
+            yield* jobs.offer(Job.cases.IngestDelivery.make({ tenantId, deliveryId }), {
+              id: `delivery:${deliveryId}`,
+              ...(group === undefined ? {} : { group: groupOf(webhook.id, group) })
+            })
             return { deliveryId, status: "accepted" as const }
           })
         )
