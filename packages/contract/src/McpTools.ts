@@ -199,7 +199,8 @@ export const queuesList = tool({
     "Lists the queues of background jobs: how many wait, how many run, how long the oldest has waited, and how many of yours were given up (dead letters).",
   scope: "queues:admin",
   annotations: reads,
-  input: Schema.Struct({}),
+  // A struct without fields would be anything but null.
+  input: Schema.Record(Schema.String, Schema.Never),
   output: QueuePage
 })
 

@@ -2,6 +2,7 @@ import { ApiKeyRepository } from "@devops-mcp/core/ports/ApiKeyRepository"
 import { AuditRepository } from "@devops-mcp/core/ports/AuditRepository"
 import { ConnectionRepository } from "@devops-mcp/core/ports/ConnectionRepository"
 import { ContextRepository } from "@devops-mcp/core/ports/ContextRepository"
+import { DeadLetterRepository } from "@devops-mcp/core/ports/DeadLetterRepository"
 import { DocumentRepository } from "@devops-mcp/core/ports/DocumentRepository"
 import { EventRepository } from "@devops-mcp/core/ports/EventRepository"
 import { IdempotencyRepository } from "@devops-mcp/core/ports/IdempotencyRepository"
@@ -13,7 +14,15 @@ import { TaskRepository } from "@devops-mcp/core/ports/TaskRepository"
 import { ToolRepository } from "@devops-mcp/core/ports/ToolRepository"
 import { WebhookRepository } from "@devops-mcp/core/ports/WebhookRepository"
 import { SealedText } from "@devops-mcp/core/secrets/SealedText"
-import { ContextItemId, DeliveryId, McpSessionId, OAuthProviderId, type TenantId, ToolId } from "@devops-mcp/domain/Ids"
+import {
+  ContextItemId,
+  DeadLetterId,
+  DeliveryId,
+  McpSessionId,
+  OAuthProviderId,
+  type TenantId,
+  ToolId
+} from "@devops-mcp/domain/Ids"
 import { anySealedText, freshId } from "@devops-mcp/testing/Fixtures"
 import { DateTime, Effect, Option } from "effect"
 import {
@@ -34,6 +43,7 @@ export const beyondTenants: Readonly<Record<string, string>> = {
   "ApiKeyRepository.find": "tells whose a key is",
   "AuditRepository.append": "writes acts of all tenants together",
   "AuditRepository.upkeep": "makes and drops months of all tenants",
+  "DeadLetterRepository.sweep": "removes what was discarded, whoever's it is",
   "McpSessionRepository.sweep": "removes what has expired, whoever's it is",
   "RequestReplayRepository.sweep": "removes what has expired, whoever's it is",
   "TaskRepository.failSilent": "fails what its run has left, whoever's it is",
@@ -77,6 +87,7 @@ export const attempts = Effect.gen(function* () {
   const index = yield* SearchIndex
   const idempotency = yield* IdempotencyRepository
   const connections = yield* ConnectionRepository
+  const letters = yield* DeadLetterRepository
   const replays = yield* RequestReplayRepository
   const sealedValues = yield* SealedValues
 
@@ -116,7 +127,8 @@ export const attempts = Effect.gen(function* () {
     "connections.deleteProvider": (t, { provider }) => connections.deleteProvider(t, provider.name),
     "connections.put": (t, { connection }) => connections.put(ownerIn(t), connection, tokens),
     "connections.get": (t, { connection }) => connections.get(ownerIn(t), connection.id),
-    "connections.delete": (t, { connection }) => connections.delete(ownerIn(t), connection.id)
+    "connections.delete": (t, { connection }) => connections.delete(ownerIn(t), connection.id),
+    "letters.get": (t, { letter }) => letters.get(t, "deliveries", letter.id)
   }
 
   /** These look for rows, or change those that are there: others find and change nothing. */
@@ -162,6 +174,16 @@ export const attempts = Effect.gen(function* () {
     "replays.release": (t, { fence }) => Effect.as(replays.release(claimIn(t, fence)), none),
     "replays.claim": (t) =>
       Effect.map(replays.claim(claimIn(t, crypto.randomUUID()), request), ({ _tag }) => found(_tag !== "Claimed")),
+    "letters.list": (t) => Effect.map(letters.list(t, "deliveries", page), ({ items }) => items),
+    "letters.counts": (t) => Effect.map(letters.counts(t), (counts) => [...counts]),
+    "letters.takeOut": (t) => letters.takeOut(t, "deliveries", { limit: 200 }),
+    "letters.takeOut of one": (t, { letter }) => letters.takeOut(t, "deliveries", { ids: [letter.id], limit: 1 }),
+    "letters.discard": (t) =>
+      Effect.map(letters.discard(t, "deliveries", { reason: "taken", at: now }), (count) => found(count > 0)),
+    "letters.discard of one": (t, { letter }) =>
+      Effect.map(letters.discard(t, "deliveries", { ids: [letter.id], reason: "taken", at: now }), (count) =>
+        found(count > 0)
+      ),
     "sealedValues.outdated": (t) =>
       sealedValues.outdated(t, credentials, { newestPrefix: "dms2", after: undefined, limit: 200 }),
     "sealedValues.replace": (t, { tool }) =>
@@ -198,6 +220,7 @@ export const attempts = Effect.gen(function* () {
         connections.createProvider(t, { provider: { ...provider, id: freshId(OAuthProviderId) } }),
         connections.put(ownerIn(t), connection, tokens)
       ),
+    "letters.put": (t, { letter }) => letters.put(t, { ...letter, error: "taken" }),
     "index.put": (t, { chunk }) => index.put(t, "m", [{ ...chunk, text: "taken" }])
   }
 
@@ -205,7 +228,9 @@ export const attempts = Effect.gen(function* () {
   const own: Attempts = {
     "tools.create of the same name": (t, { tool }) => tools.create(t, { ...tool, id: freshId(ToolId) }),
     "sessions.create of the only one": (t, { session }) =>
-      sessions.create(t, { ...session, id: freshId(McpSessionId) }, 1)
+      sessions.create(t, { ...session, id: freshId(McpSessionId) }, 1),
+    "letters.put of the same job": (t, { letter }) =>
+      letters.put(t, { ...letter, id: freshId(DeadLetterId), error: "taken" })
   }
 
   return { missing, empty, refused, own }

@@ -2,6 +2,7 @@ import { ApiKeyRepository } from "@devops-mcp/core/ports/ApiKeyRepository"
 import { type AppendLinks, AuditRepository } from "@devops-mcp/core/ports/AuditRepository"
 import { ConnectionRepository } from "@devops-mcp/core/ports/ConnectionRepository"
 import { ContextRepository } from "@devops-mcp/core/ports/ContextRepository"
+import { DeadLetterRepository } from "@devops-mcp/core/ports/DeadLetterRepository"
 import { DocumentRepository } from "@devops-mcp/core/ports/DocumentRepository"
 import { EventRepository } from "@devops-mcp/core/ports/EventRepository"
 import { IdempotencyRepository } from "@devops-mcp/core/ports/IdempotencyRepository"
@@ -18,6 +19,7 @@ import {
   ConnectionId,
   ContextId,
   ContextItemId,
+  DeadLetterId,
   DeliveryId,
   DocumentId,
   EventId,
@@ -118,6 +120,17 @@ export const makeRows = () => ({
     createdAt: now,
     updatedAt: now
   },
+  letter: {
+    id: freshId(DeadLetterId),
+    queue: "deliveries",
+    jobId: "job",
+    type: "IngestDelivery",
+    error: "secret",
+    attempts: 8,
+    redrives: 0,
+    payload: { secret: true },
+    failedAt: now
+  },
   fence: crypto.randomUUID(),
   chunk: {
     id: freshId(ChunkId),
@@ -196,6 +209,7 @@ export const fill = Effect.fnUntraced(function* (tenant: TenantId, rows: Rows) {
   yield* sessions.append(tenant, rows.session.id, [{ streamId: "s", seq: 0, message: "{}", last: false }], expiresAt)
   yield* connections.createProvider(tenant, { provider: rows.provider })
   yield* connections.put(ownerIn(tenant), rows.connection, tokens)
+  yield* (yield* DeadLetterRepository).put(tenant, rows.letter)
   yield* (yield* RequestReplayRepository).claim(claimIn(tenant, rows.fence), request)
   yield* (yield* AuditRepository).append([{ tenantId: tenant, entry: rows.entry }], unchained)
   yield* (yield* IdempotencyRepository).claim(tenant, "job", now)

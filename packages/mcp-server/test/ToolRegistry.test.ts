@@ -189,6 +189,7 @@ layer(ToolRegistryFake)("a call", (it) => {
         items: [{ name: queue, depth: 2, inFlight: 1, deadLetters: 1, oldestAgeSeconds: 0.5 }],
         nextCursor: null
       })
+      assert.strictEqual((yield* failing("queues_list", { queue })).code, "invalid_arguments")
       const page = { items: [shown], nextCursor: null }
       assert.deepStrictEqual((yield* succeeding("dead_letters_list", { queue })).structured, page)
       assert.deepStrictEqual((yield* succeeding("dead_letter_get", { queue, deadLetterId })).structured, shown)
