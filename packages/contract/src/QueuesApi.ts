@@ -1,4 +1,4 @@
-import { DeadLetter } from "@devops-mcp/domain/DeadLetter"
+import { DeadLetter, DiscardReason } from "@devops-mcp/domain/DeadLetter"
 import { DeadLetterId } from "@devops-mcp/domain/Ids"
 import { Page } from "@devops-mcp/domain/Page"
 import { Schema } from "effect"
@@ -35,12 +35,6 @@ export const RedriveDeadLetters = Schema.Struct({ ids }).annotate({ identifier: 
 
 /** What could be put back. Ids of none that waits, and jobs that this version cannot read, stay out of the number. */
 export const Redriven = Schema.Struct({ redriven: Schema.Int }).annotate({ identifier: "Redriven" })
-
-/** Why a dead letter's job will not be done. */
-export const DiscardReason = Schema.String.check(
-  Schema.isBetweenLength(1, 500),
-  Schema.isPattern(/\S/, { message: "Expected a reason" })
-)
 
 export const DiscardDeadLetters = Schema.Struct({ ids, reason: DiscardReason }).annotate({
   identifier: "DiscardDeadLetters"

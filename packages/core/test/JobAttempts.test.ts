@@ -5,7 +5,7 @@ import { EmbedderError } from "@devops-mcp/core/ports/Embedder"
 import type { JobMetadata } from "@devops-mcp/core/ports/JobQueue"
 import { StoreError } from "@devops-mcp/core/ports/StoreError"
 import { type DeadLetter, longestError } from "@devops-mcp/domain/DeadLetter"
-import { DeliveryId, TenantId } from "@devops-mcp/domain/Ids"
+import { DeadLetterId, DeliveryId, TenantId } from "@devops-mcp/domain/Ids"
 import { longestJobDelay } from "@devops-mcp/resilience/Policies"
 import { freshId } from "@devops-mcp/testing/Fixtures"
 import * as NodeCrypto from "@effect/platform-node/NodeCrypto"
@@ -13,16 +13,18 @@ import { assert, layer } from "@effect/vitest"
 import { Context, DateTime, Duration, Effect, Layer, References } from "effect"
 import { TestClock } from "effect/testing"
 
+type Refused = "nothing" | "all" | "tenants"
+
 interface Kept {
   readonly tenantId: TenantId | undefined
   readonly letter: DeadLetter
 }
 
 /** What was kept, and how the store refuses: nothing of anyone, or nothing of tenants. */
-class Store extends Context.Service<Store, { readonly kept: Array<Kept>; refuses: "nothing" | "all" | "tenants" }>()(
+class Store extends Context.Service<Store, { readonly kept: Array<Kept>; refuses: Refused }>()(
   "@devops-mcp/core/test/JobAttempts/Store"
 ) {
-  static readonly layer = Layer.sync(Store, () => ({ kept: [], refuses: "nothing" }))
+  static readonly layer = Layer.sync(Store, () => ({ kept: [], refuses: "nothing" as const }))
 }
 
 const LettersFake = Layer.unwrap(
@@ -51,7 +53,7 @@ const attempts = 3
 const attempt = Effect.fnUntraced(function* <E>(
   taken: Partial<TakenJob>,
   handler: (job: Job, metadata: JobMetadata) => Effect.Effect<void, E>,
-  refuses: "nothing" | "all" | "tenants" = "nothing"
+  refuses: Refused = "nothing"
 ) {
   const store = yield* Store
   store.kept.length = 0
@@ -99,7 +101,7 @@ layer(TestLayer)("an attempt at a job", (it) => {
         {
           tenantId,
           letter: {
-            id: last.letter?.id,
+            id: last.letter?.id ?? freshId(DeadLetterId),
             queue: "deliveries",
             jobId: "job-1",
             type: "IngestDelivery",
@@ -199,7 +201,10 @@ layer(TestLayer)("an attempt at a job", (it) => {
       const cause = new Error("Bearer abcdefghijklmnop was refused", { cause: root })
       const { letter } = yield* attempt({}, failing(false, { cause }))
       const error = letter?.error ?? ""
-      assert.match(error, /^The embedding model could not embed the text: Bearer <redacted> was refused: connect postgres:/)
+      assert.match(
+        error,
+        /^The embedding model could not embed the text: Bearer <redacted> was refused: connect postgres:/
+      )
       for (const hidden of [secret, "hunter2", "abcdefghijklmnop", "\0", "    at "]) assert.notInclude(error, hidden)
       const long = yield* attempt({}, failing(false, { cause: "x".repeat(100_000) }))
       assert.lengthOf(long.letter?.error ?? "", longestError)

@@ -1,12 +1,13 @@
+import { DeadLetter } from "@devops-mcp/domain/DeadLetter"
 import { assert, layer } from "@effect/vitest"
-import { Effect } from "effect"
+import { Effect, Schema } from "effect"
 import { deadLetter, decisions } from "./DeadLetterFakes.ts"
 import { absentId, Acts } from "./Fakes.ts"
 import { send, TestServer } from "./TestServer.ts"
 
 const key = "operator"
 const letters = "/api/v1/queues/deliveries/dead-letters"
-const shown = { ...deadLetter, failedAt: "2026-01-02T03:04:05.000Z" }
+const shown = Schema.encodeSync(Schema.toCodecJson(DeadLetter))(deadLetter)
 
 layer(TestServer, { excludeTestServices: true })("the queues", (it) => {
   it.effect("are listed with what waits in them", () =>

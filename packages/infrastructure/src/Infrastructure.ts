@@ -27,7 +27,7 @@ export interface InfrastructureOptions extends DatabaseOptions {
 }
 
 /** An embedded database has one process at a time, so what an earlier one held is free. */
-const JobQueueLive = Layer.unwrap(
+export const JobQueueLive = Layer.unwrap(
   Effect.gen(function* () {
     yield* queueDriver
     return PostgresJobQueue({ exclusive: Option.isNone(yield* databaseUrl) })

@@ -1,5 +1,6 @@
 import { assert, describe, it, layer } from "@effect/vitest"
 import { scopesOf } from "@devops-mcp/core/Policy"
+import { DeadLetter } from "@devops-mcp/domain/DeadLetter"
 import type { Role } from "@devops-mcp/domain/Principal"
 import { mcpRequestDuration } from "@devops-mcp/observability/Metrics"
 import { Effect, Logger, Metric, Queue, Schema } from "effect"
@@ -184,7 +185,7 @@ layer(ToolRegistryFake)("a call", (it) => {
     Effect.gen(function* () {
       const queue = "deliveries"
       const deadLetterId = deadLetter.id
-      const shown = { ...deadLetter, failedAt: "1970-01-01T00:00:00.000Z" }
+      const shown = Schema.encodeSync(Schema.toCodecJson(DeadLetter))(deadLetter)
       assert.deepStrictEqual((yield* succeeding("queues_list", {})).structured, {
         items: [{ name: queue, depth: 2, inFlight: 1, deadLetters: 1, oldestAgeSeconds: 0.5 }],
         nextCursor: null
@@ -192,7 +193,8 @@ layer(ToolRegistryFake)("a call", (it) => {
       assert.strictEqual((yield* failing("queues_list", { queue })).code, "invalid_arguments")
       const page = { items: [shown], nextCursor: null }
       assert.deepStrictEqual((yield* succeeding("dead_letters_list", { queue })).structured, page)
-      assert.deepStrictEqual((yield* succeeding("dead_letter_get", { queue, deadLetterId })).structured, shown)
+      const read = yield* succeeding("dead_letter_get", { queue, deadLetterId })
+      assert.deepStrictEqual<Schema.Json>(read.structured, shown)
       const elsewhere = yield* failing("dead_letter_get", { queue: "tasks", deadLetterId })
       assert.strictEqual(elsewhere.code, "not_found")
       const ids = [deadLetterId, contextId]
