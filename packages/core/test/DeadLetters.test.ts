@@ -1,16 +1,19 @@
 import type { Job, QueueName } from "@devops-mcp/contract/Jobs"
+import { Ingest } from "@devops-mcp/core/ingest/Ingest"
 import { DeadLetters } from "@devops-mcp/core/jobs/DeadLetters"
 import { DeadLetterRepository } from "@devops-mcp/core/ports/DeadLetterRepository"
 import { EmbedderError } from "@devops-mcp/core/ports/Embedder"
+import { EventRepository } from "@devops-mcp/core/ports/EventRepository"
 import { type JobMetadata, JobQueue, QueueError } from "@devops-mcp/core/ports/JobQueue"
+import { Webhooks } from "@devops-mcp/core/webhooks/Webhooks"
 import type { DeadLetter } from "@devops-mcp/domain/DeadLetter"
-import { DeadLetterId, DeliveryId, DocumentId, type TenantId } from "@devops-mcp/domain/Ids"
+import { DeadLetterId, DeliveryId, DocumentId, EventId, type TenantId } from "@devops-mcp/domain/Ids"
 import { discardedLifetime } from "@devops-mcp/resilience/Policies"
 import { freshId, freshTenant } from "@devops-mcp/testing/Fixtures"
 import { assert, layer } from "@effect/vitest"
 import { DateTime, Effect, Layer } from "effect"
 import { SqlClient } from "effect/sql"
-import { UseCases } from "./Fakes.ts"
+import { embedderDown, signed, UseCases, whileEmbedder } from "./Fakes.ts"
 
 const page = { limit: 200 }
 
@@ -107,6 +110,34 @@ layer(UseCases, { excludeTestServices: true, timeout: "60 seconds" })("dead lett
         )
       }
     })
+  )
+
+  it.effect(
+    "of deliveries show in their events: failed at once when no other attempt helps, processed in the end",
+    () =>
+      Effect.gen(function* () {
+        const tenantId = yield* fresh
+        const [events, ingest, letters] = [yield* EventRepository, yield* Ingest, yield* DeadLetters]
+        const { secret, webhook } = yield* (yield* Webhooks).create(tenantId, { source: "github", name: "ours" })
+        const body = JSON.stringify({ zen: "Keep it logically awesome." })
+        const { deliveryId } = yield* (yield* Webhooks).receive(webhook.id, yield* signed(secret, body, "d-1"), body)
+        const { take } = yield* JobQueue
+        const work = take("deliveries", (job, metadata) =>
+          job._tag === "RunTask" ? Effect.void : ingest.run(job, metadata)
+        )
+        const status = Effect.map(events.get(tenantId, EventId.make(deliveryId)), (event) => event.status)
+        yield* whileEmbedder(Effect.fail(embedderDown), work)
+        assert.strictEqual(yield* status, "received")
+        yield* whileEmbedder(Effect.fail(refused), work)
+        assert.strictEqual(yield* status, "failed")
+        assert.strictEqual(yield* letters.redrive(tenantId, "deliveries"), 1)
+        yield* whileEmbedder(Effect.fail(refused), work)
+        assert.strictEqual(yield* status, "failed")
+        assert.strictEqual(yield* letters.redrive(tenantId, "deliveries"), 1)
+        yield* work
+        assert.strictEqual(yield* status, "processed")
+        assert.deepStrictEqual(yield* depthOf(tenantId, "deliveries"), [0, 0, 0])
+      })
   )
 
   it.effect("are put back, all of them, in their order, and begin with their first attempt under their first id", () =>
