@@ -126,7 +126,7 @@ layer(Layer.merge(NodeServices.layer, NodeHttpClient.layerUndici), {
 
         // What is decided against stays readable, and is out of the way.
         provider.faults.push({ status: 401 })
-        const [delivery] = gitHubDeliveries.filter(({ type }) => type === "push")
+        const delivery = gitHubDeliveries.find(({ type }) => type === "push")
         if (delivery === undefined) return yield* Effect.die("GitHub publishes pushes")
         yield* postDelivery(webhook.url, webhook.secret, delivery)
         yield* untilStatuses(client, "failed", "processed", "processed", "processed")

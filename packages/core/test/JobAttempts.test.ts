@@ -22,7 +22,7 @@ interface Kept {
 
 /** What was kept, and how the store refuses: nothing of anyone, or nothing of tenants. */
 class Store extends Context.Service<Store, { readonly kept: Array<Kept>; refuses: Refused }>()(
-  "@devops-mcp/core/test/JobAttempts/Store"
+  "@devops-mcp/core/test/JobAttempts.test/Store"
 ) {
   static readonly layer = Layer.sync(Store, () => ({ kept: [], refuses: "nothing" as const }))
 }

@@ -14,6 +14,8 @@ import { contextId, contexts, deadLetter, Observed, principalOf, ToolRegistryFak
 const encodeJson = Schema.encodeSync(Schema.fromJsonString(Schema.Unknown))
 const encodePretty = Schema.encodeSync(Schema.fromJsonString(Schema.Unknown, { space: 2 }))
 
+const encodeLetter = Schema.encodeSync(Schema.toCodecJson(DeadLetter))
+
 const requestId = "request-1"
 
 const list = (role: Role, view: View = wholeCatalogue) =>
@@ -185,7 +187,7 @@ layer(ToolRegistryFake)("a call", (it) => {
     Effect.gen(function* () {
       const queue = "deliveries"
       const deadLetterId = deadLetter.id
-      const shown = Schema.encodeSync(Schema.toCodecJson(DeadLetter))(deadLetter)
+      const shown = encodeLetter(deadLetter)
       assert.deepStrictEqual((yield* succeeding("queues_list", {})).structured, {
         items: [{ name: queue, depth: 2, inFlight: 1, deadLetters: 1, oldestAgeSeconds: 0.5 }],
         nextCursor: null

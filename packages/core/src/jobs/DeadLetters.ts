@@ -102,14 +102,19 @@ export class DeadLetters extends Context.Service<
       ) {
         // No more than there are now: what fails again meanwhile waits for the next call.
         let open = (yield* letters.counts(tenantId)).get(name) ?? 0
-        let which: Which = ids === undefined ? {} : { ids }
+        const named: Which = ids === undefined ? {} : { ids }
+        let after: DeadLetterId | undefined
         let total = 0
         while (open > 0) {
-          const { looked, moved } = yield* redriveSome(tenantId, name, which)
+          const { looked, moved } = yield* redriveSome(
+            tenantId,
+            name,
+            after === undefined ? named : { ...named, after }
+          )
           const last = looked.at(-1)
           if (last === undefined) break
           // What could not be read is there still, and is not looked at again.
-          which = { ...which, after: last.id }
+          after = last.id
           total += moved
           open -= looked.length
         }
