@@ -140,7 +140,9 @@ layer(Layer.merge(NodeServices.layer, NodeHttpClient.layerUndici), {
 
         // Without an instance the command opens the home itself.
         assert.match((yield* cli("dead-letters", queue, "--discarded")).stdout, / Of no use$/m)
-        assert.strictEqual((yield* cli("redrive", queue, "--all")).stdout, "Redriven 0\n")
+        const gone = yield* cli("show", queue, first.id)
+        assert.deepStrictEqual([gone.code, gone.stdout], [1, ""])
+        assert.match(gone.stderr, /^devops-mcp: No dead letter [^\n]+\n$/)
       }),
     120_000
   )
