@@ -1,4 +1,4 @@
-import { home } from "@devops-mcp/database/Settings"
+import { databaseUrl, home } from "@devops-mcp/database/Settings"
 import { Effect, FileSystem, Option, Redacted, Schema } from "effect"
 import { instanceFileOf, liveInstance } from "./LiveInstance.ts"
 
@@ -33,6 +33,15 @@ export const localKey = Effect.gen(function* () {
   const fs = yield* FileSystem.FileSystem
   const text = yield* Effect.option(fs.readFileString(yield* localKeyFile))
   return Option.map(text, (key) => Redacted.make(key.trim()))
+})
+
+/**
+ * The running instance on this home folder, when its stores are embedded: it has them to itself, so it is asked. A
+ * server takes this process as well.
+ */
+export const embeddedInstance = Effect.gen(function* () {
+  if (Option.isSome(yield* databaseUrl)) return Option.none()
+  return Option.all({ url: yield* runningInstance, credential: yield* localKey })
 })
 
 /** Keeps a new local key; readable by this user only. */

@@ -1,5 +1,7 @@
+import { QueueName } from "@devops-mcp/contract/Jobs"
+import { DiscardReason } from "@devops-mcp/domain/DeadLetter"
 import { Name, Timestamp } from "@devops-mcp/domain/Fields"
-import { ApiKeyId } from "@devops-mcp/domain/Ids"
+import { ApiKeyId, DeadLetterId } from "@devops-mcp/domain/Ids"
 import { Role, Scope } from "@devops-mcp/domain/Principal"
 import * as Logging from "@devops-mcp/observability/Logging"
 import * as Tracing from "@devops-mcp/observability/Tracing"
@@ -107,6 +109,72 @@ const keys = Command.make("keys").pipe(
   Command.withSubcommands([createKey, listKeys, revokeKey])
 )
 
+const queueCommands = Effect.promise(() => import("./commands/Queues.ts"))
+
+const queueName = Argument.Literals("name", QueueName.literals).pipe(Argument.withDescription("The queue"))
+
+/** No more than the HTTP API takes at once. */
+const letterIds = Argument.String("id").pipe(
+  Argument.withSchema(DeadLetterId),
+  Argument.withDescription("The dead letters' ids, at most 200"),
+  Argument.variadic({ max: 200 })
+)
+
+const allLetters = Flag.Boolean("all").pipe(
+  Flag.withDescription("All dead letters that wait in the queue"),
+  Flag.withDefault(false)
+)
+
+const listQueues = Command.make("list", {}, () => Effect.flatMap(queueCommands, ({ list }) => list)).pipe(
+  Command.withDescription("List the queues: what waits, runs and was given up")
+)
+
+const listLetters = Command.make(
+  "dead-letters",
+  {
+    name: queueName,
+    discarded: Flag.Boolean("discarded").pipe(
+      Flag.withDescription("Those that were discarded, and why"),
+      Flag.withDefault(false)
+    )
+  },
+  ({ discarded, name }) => Effect.flatMap(queueCommands, ({ deadLetters }) => deadLetters(name, discarded))
+).pipe(Command.withDescription("List the jobs of a queue that failed for good"))
+
+const showLetter = Command.make(
+  "show",
+  {
+    name: queueName,
+    id: Argument.String("id").pipe(Argument.withSchema(DeadLetterId), Argument.withDescription("The dead letter's id"))
+  },
+  ({ id, name }) => Effect.flatMap(queueCommands, ({ show }) => show(name, id))
+).pipe(Command.withDescription("Show a dead letter with its error and its job"))
+
+const redriveLetters = Command.make(
+  "redrive",
+  { name: queueName, ids: letterIds, all: allLetters },
+  ({ name, ...selection }) => Effect.flatMap(queueCommands, ({ redrive }) => redrive(name, selection))
+).pipe(Command.withDescription("Put dead letters back into their queue"))
+
+const discardLetters = Command.make(
+  "discard",
+  {
+    name: queueName,
+    ids: letterIds,
+    all: allLetters,
+    reason: Flag.String("reason").pipe(
+      Flag.withSchema(DiscardReason),
+      Flag.withDescription("Why their jobs will not be done")
+    )
+  },
+  ({ name, reason, ...selection }) => Effect.flatMap(queueCommands, ({ discard }) => discard(name, reason, selection))
+).pipe(Command.withDescription("Decide that the jobs of dead letters will not be done"))
+
+const queues = Command.make("queues").pipe(
+  Command.withDescription("See the queues, and mend what failed for good"),
+  Command.withSubcommands([listQueues, listLetters, showLetter, redriveLetters, discardLetters])
+)
+
 const rotateSecrets = Command.make("rotate", {}, () =>
   Effect.flatMap(
     Effect.promise(() => import("./commands/Secrets.ts")),
@@ -149,7 +217,7 @@ const audit = Command.make("audit").pipe(
 
 const command = Command.make("devops-mcp").pipe(
   Command.withDescription("One platform between AI agents and DevOps tools"),
-  Command.withSubcommands([start, mcp, api, worker, migrate, demo, keys, audit, secrets, doctor])
+  Command.withSubcommands([start, mcp, api, worker, migrate, demo, keys, queues, audit, secrets, doctor])
 )
 
 /** What was wrong with the command line, in one line; the whole help is one flag away. */

@@ -109,6 +109,11 @@ layer(NodeServices.layer, { excludeTestServices: true, timeout: "60 seconds" })(
           [["keys", "create", "--role", "viewer", "--name", "x", "--expires", "2001-01-01"], {}, 2, /in the past/],
           [["keys", "revoke", "s3cret"], {}, 2, /UUID/],
           [["keys", "revoke", "01980000-0000-7000-8000-00000000dead"], {}, 1, /No API key/],
+          [["queues", "dead-letters", "s3cret"], {}, 2, /deliveries/],
+          [["queues", "redrive", "deliveries"], {}, 2, /their ids, or --all/],
+          [["queues", "redrive", "deliveries", "--all", "01980000-0000-7000-8000-00000000dead"], {}, 2, /not both/],
+          [["queues", "discard", "deliveries", "--all"], {}, 2, /--reason/],
+          [["queues", "discard", "deliveries", "--reason", " ", "--all"], {}, 2, /reason/],
           [["mcp", "--stdio"], {}, 1, /DEVOPS_MCP_API_KEY/]
         ]
         yield* Effect.forEach(
@@ -138,7 +143,8 @@ layer(NodeServices.layer, { excludeTestServices: true, timeout: "60 seconds" })(
           ["--help"],
           ["start", "--help"],
           ["keys", "create", "--help"],
-          ["keys", "revoke", "--help"]
+          ["keys", "revoke", "--help"],
+          ["queues", "discard", "--help"]
         ]) {
           const program = yield* runProgram(args, {})
           assert.strictEqual(yield* program.ended, 0)

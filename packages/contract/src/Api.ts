@@ -5,6 +5,7 @@ import { ConnectionsApi, OAuthProvidersApi } from "./ConnectionsApi.ts"
 import { ContextsApi } from "./ContextsApi.ts"
 import { DocumentsApi, EventsApi, SearchApi } from "./KnowledgeApi.ts"
 import { complete } from "./OpenApiDocument.ts"
+import { QueuesApi } from "./QueuesApi.ts"
 import { TasksApi } from "./TasksApi.ts"
 import { ToolKindsApi, ToolsApi } from "./ToolsApi.ts"
 import { Validation } from "./Validation.ts"
@@ -24,6 +25,7 @@ export class Api extends HttpApi.make("devops-mcp")
     OAuthProvidersApi,
     ConnectionsApi,
     WebhooksApi,
+    QueuesApi,
     ApiKeysApi,
     TenantsApi,
     AuditApi

@@ -1,7 +1,8 @@
 import { AgentContext, ContextWindow } from "@devops-mcp/domain/AgentContext"
 import { Document } from "@devops-mcp/domain/Document"
 import { Event } from "@devops-mcp/domain/Event"
-import { ContextId, EventId } from "@devops-mcp/domain/Ids"
+import { DeadLetter } from "@devops-mcp/domain/DeadLetter"
+import { ContextId, DeadLetterId, EventId } from "@devops-mcp/domain/Ids"
 import { Page } from "@devops-mcp/domain/Page"
 import type { Scope } from "@devops-mcp/domain/Principal"
 import { JsonSchemaDocument } from "@devops-mcp/domain/Tool"
@@ -16,11 +17,21 @@ import {
   WindowQuery
 } from "./ContextsApi.ts"
 import { AddDocument, EventPage, EventQuery, Search, SearchHits } from "./KnowledgeApi.ts"
+import { QueueName } from "./Jobs.ts"
 import { listQuery } from "./Lists.ts"
+import {
+  DeadLetterPage,
+  DeadLetterQuery,
+  DiscardDeadLetters,
+  Discarded,
+  QueuePage,
+  RedriveDeadLetters,
+  Redriven
+} from "./QueuesApi.ts"
 import { ConfirmationToken } from "./ToolsApi.ts"
 
 /** Names of our own toolsets. A configured tool's actions are a toolset with that tool's name. */
-export const toolsets = ["context", "knowledge", "events", "discovery"] as const
+export const toolsets = ["context", "knowledge", "events", "queues", "discovery"] as const
 export type Toolset = (typeof toolsets)[number]
 
 /** MCP's four hints; each tool states all of them. */
@@ -176,6 +187,67 @@ export const eventGet = tool({
   annotations: reads,
   input: Schema.Struct({ eventId: EventId }),
   output: Event
+})
+
+const queue = { queue: QueueName }
+
+export const queuesList = tool({
+  name: "queues_list",
+  toolset: "queues",
+  title: "List the queues",
+  description:
+    "Lists the queues of background jobs: how many wait, how many run, how long the oldest has waited, and how many of yours were given up (dead letters).",
+  scope: "queues:admin",
+  annotations: reads,
+  // A struct without fields would be anything but null.
+  input: Schema.Record(Schema.String, Schema.Never),
+  output: QueuePage
+})
+
+export const deadLettersList = tool({
+  name: "dead_letters_list",
+  toolset: "queues",
+  title: "List dead letters",
+  description: "Lists jobs of a queue that failed for good, newest first, each with its error and its attempts.",
+  scope: "queues:admin",
+  annotations: reads,
+  input: Schema.Struct({ ...queue, ...DeadLetterQuery.fields }),
+  output: DeadLetterPage
+})
+
+export const deadLetterGet = tool({
+  name: "dead_letter_get",
+  toolset: "queues",
+  title: "Read a dead letter",
+  description: "Returns one job that failed for good: its error, its attempts, and what was to be done.",
+  scope: "queues:admin",
+  annotations: reads,
+  input: Schema.Struct({ ...queue, deadLetterId: DeadLetterId }),
+  output: DeadLetter
+})
+
+export const deadLettersRedrive = tool({
+  name: "dead_letters_redrive",
+  toolset: "queues",
+  title: "Put dead letters back",
+  description:
+    "Puts jobs that failed for good back into their queue, once their cause is mended: those with the given ids, all of the queue without ids. Returns how many.",
+  scope: "queues:admin",
+  annotations: adds,
+  input: Schema.Struct({ ...queue, ...RedriveDeadLetters.fields }),
+  output: Redriven
+})
+
+export const deadLettersDiscard = tool({
+  name: "dead_letters_discard",
+  toolset: "queues",
+  title: "Discard dead letters",
+  description:
+    "Decides, with a reason, that jobs which failed for good will not be done: those with the given ids, all of the queue without ids. This cannot be undone. Returns how many.",
+  scope: "queues:admin",
+  annotations: { ...adds, destructiveHint: true, idempotentHint: true },
+  input: Schema.Struct({ ...queue, ...DiscardDeadLetters.fields }),
+  output: Discarded
 })
 
 const McpToolName = Schema.String.check(Schema.isBetweenLength(1, 128))

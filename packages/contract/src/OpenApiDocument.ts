@@ -8,6 +8,7 @@ const mapValues = (value: unknown, map: (value: unknown, key: string) => unknown
 /** What our query parameters are to clients; the generator only knows that all of them come as text. */
 const parameters: Readonly<Record<string, Json>> = {
   limit: { type: "integer", minimum: 1, maximum: 200, default: 50 },
+  discarded: { type: "boolean", default: false },
   maxTokens: { type: "integer", minimum: 1 },
   since: { type: "string", format: "date-time" },
   until: { type: "string", format: "date-time" }
@@ -32,11 +33,22 @@ const plain = (value: unknown): unknown => {
   return members
 }
 
+const allowsNull = (media: unknown) => {
+  const choices = isObject(media) && isObject(media["schema"]) ? media["schema"]["anyOf"] : undefined
+  return Array.isArray(choices) && choices.some((choice) => isObject(choice) && choice["type"] === "null")
+}
+
+/** What may be null may be left out, which the generator does not know of bodies. */
+const optional = (body: unknown) =>
+  isObject(body) && isObject(body["content"]) && Object.values(body["content"]).some(allowsNull)
+    ? { ...body, required: false }
+    : body
+
 /** Without its own `security`, which the generator leaves empty because our middleware is none of its schemes. */
 const inherited = (operation: unknown) => {
   if (!isObject(operation)) return operation
-  const { security: _, ...rest } = operation
-  return rest
+  const { requestBody, security: _, ...rest } = operation
+  return requestBody === undefined ? rest : { ...rest, requestBody: optional(requestBody) }
 }
 
 const probe = (operationId: string, summary: string, statuses: ReadonlyArray<number>, type: string) => ({

@@ -14,7 +14,15 @@ import { TaskRepository } from "@devops-mcp/core/ports/TaskRepository"
 import { ToolRepository } from "@devops-mcp/core/ports/ToolRepository"
 import { WebhookRepository } from "@devops-mcp/core/ports/WebhookRepository"
 import { SealedText } from "@devops-mcp/core/secrets/SealedText"
-import { ContextItemId, DeadLetterId, DeliveryId, McpSessionId, OAuthProviderId, type TenantId, ToolId } from "@devops-mcp/domain/Ids"
+import {
+  ContextItemId,
+  DeadLetterId,
+  DeliveryId,
+  McpSessionId,
+  OAuthProviderId,
+  type TenantId,
+  ToolId
+} from "@devops-mcp/domain/Ids"
 import { anySealedText, freshId } from "@devops-mcp/testing/Fixtures"
 import { DateTime, Effect, Option } from "effect"
 import {
@@ -79,9 +87,9 @@ export const attempts = Effect.gen(function* () {
   const index = yield* SearchIndex
   const idempotency = yield* IdempotencyRepository
   const connections = yield* ConnectionRepository
+  const letters = yield* DeadLetterRepository
   const replays = yield* RequestReplayRepository
   const sealedValues = yield* SealedValues
-  const letters = yield* DeadLetterRepository
 
   /** These name a row: others do not find it. */
   const missing: Attempts = {
@@ -120,7 +128,7 @@ export const attempts = Effect.gen(function* () {
     "connections.put": (t, { connection }) => connections.put(ownerIn(t), connection, tokens),
     "connections.get": (t, { connection }) => connections.get(ownerIn(t), connection.id),
     "connections.delete": (t, { connection }) => connections.delete(ownerIn(t), connection.id),
-    "letters.get": (t, { letter }) => letters.get(t, letter.queue, letter.id)
+    "letters.get": (t, { letter }) => letters.get(t, "deliveries", letter.id)
   }
 
   /** These look for rows, or change those that are there: others find and change nothing. */
@@ -166,6 +174,16 @@ export const attempts = Effect.gen(function* () {
     "replays.release": (t, { fence }) => Effect.as(replays.release(claimIn(t, fence)), none),
     "replays.claim": (t) =>
       Effect.map(replays.claim(claimIn(t, crypto.randomUUID()), request), ({ _tag }) => found(_tag !== "Claimed")),
+    "letters.list": (t) => Effect.map(letters.list(t, "deliveries", page), ({ items }) => items),
+    "letters.counts": (t) => Effect.map(letters.counts(t), (counts) => [...counts]),
+    "letters.takeOut": (t) => letters.takeOut(t, "deliveries", { limit: 200 }),
+    "letters.takeOut of one": (t, { letter }) => letters.takeOut(t, "deliveries", { ids: [letter.id], limit: 1 }),
+    "letters.discard": (t) =>
+      Effect.map(letters.discard(t, "deliveries", { reason: "taken", at: now }), (count) => found(count > 0)),
+    "letters.discard of one": (t, { letter }) =>
+      Effect.map(letters.discard(t, "deliveries", { ids: [letter.id], reason: "taken", at: now }), (count) =>
+        found(count > 0)
+      ),
     "sealedValues.outdated": (t) =>
       sealedValues.outdated(t, credentials, { newestPrefix: "dms2", after: undefined, limit: 200 }),
     "sealedValues.replace": (t, { tool }) =>
@@ -176,16 +194,6 @@ export const attempts = Effect.gen(function* () {
     "audit.list": (t) => Effect.map(audit.list(t, page), ({ items }) => items),
     "audit.chain": (t) => Effect.map(audit.chain(t), ({ head }) => found(head.seq > 0)),
     "audit.lines": (t) => audit.lines(t, { seq: 0, id: "00000000-0000-0000-0000-000000000000" }, 200),
-    "letters.list": (t, { letter }) => Effect.map(letters.list(t, letter.queue, page), ({ items }) => items),
-    "letters.counts": (t) => Effect.map(letters.counts(t), (counts) => [...counts]),
-    "letters.takeOut": (t, { letter }) => letters.takeOut(t, letter.queue, page),
-    "letters.takeOut of one": (t, { letter }) => letters.takeOut(t, letter.queue, { ...page, ids: [letter.id] }),
-    "letters.discard": (t, { letter }) =>
-      Effect.map(letters.discard(t, letter.queue, { reason: "taken", at: later }), (count) => found(count > 0)),
-    "letters.discard of one": (t, { letter }) =>
-      Effect.map(letters.discard(t, letter.queue, { ids: [letter.id], reason: "taken", at: later }), (count) =>
-        found(count > 0)
-      ),
     "index.nearest": (t) => index.nearest(t, "m", [1], {}, 200),
     "index.nearest of one": (t, { chunk }) => index.nearest(t, "m", [1], { refId: chunk.refId }, 200),
     "index.keyword": (t) => index.keyword(t, "secret", {}, 200),

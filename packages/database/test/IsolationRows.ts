@@ -122,10 +122,10 @@ export const makeRows = () => ({
   },
   letter: {
     id: freshId(DeadLetterId),
-    queue: "deliveries" as const,
-    jobId: "delivery:1",
+    queue: "deliveries",
+    jobId: "job",
     type: "IngestDelivery",
-    error: "e",
+    error: "secret",
     attempts: 8,
     redrives: 0,
     payload: { secret: true },
@@ -209,10 +209,10 @@ export const fill = Effect.fnUntraced(function* (tenant: TenantId, rows: Rows) {
   yield* sessions.append(tenant, rows.session.id, [{ streamId: "s", seq: 0, message: "{}", last: false }], expiresAt)
   yield* connections.createProvider(tenant, { provider: rows.provider })
   yield* connections.put(ownerIn(tenant), rows.connection, tokens)
+  yield* (yield* DeadLetterRepository).put(tenant, rows.letter)
   yield* (yield* RequestReplayRepository).claim(claimIn(tenant, rows.fence), request)
   yield* (yield* AuditRepository).append([{ tenantId: tenant, entry: rows.entry }], unchained)
   yield* (yield* IdempotencyRepository).claim(tenant, "job", now)
-  yield* (yield* DeadLetterRepository).put(tenant, rows.letter)
   yield* (yield* SearchIndex).put(tenant, "m", [rows.chunk])
 })
 

@@ -5,6 +5,12 @@ import { DeadLetterId } from "./Ids.ts"
 /** Longest text of an error that is kept. */
 export const longestError = 4000
 
+/** Why somebody has decided that a job will not be done. */
+export const DiscardReason = Schema.String.check(
+  Schema.isBetweenLength(1, 500),
+  Schema.isPattern(/\S/, { message: "Expected a reason" })
+)
+
 /** A job that was given up, with its cause, until somebody puts it back or discards it. */
 export const DeadLetter = Schema.Struct({
   id: DeadLetterId,

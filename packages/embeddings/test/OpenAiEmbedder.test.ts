@@ -1,13 +1,13 @@
 import { Embedder } from "@devops-mcp/core/ports/Embedder"
 import { embeddingRequestTimeout, longestRetryAfter } from "@devops-mcp/resilience/Policies"
 import { embedderConformance } from "@devops-mcp/testing/conformance/Embedder"
+import * as Server from "@devops-mcp/testing/EmbeddingsServer"
 import { assert, describe, it } from "@effect/vitest"
 import { ConfigProvider, Duration, Effect, Layer } from "effect"
 import { TestClock } from "effect/testing"
 import { inspect } from "node:util"
 import * as OpenAiEmbedder from "../src/OpenAiEmbedder.ts"
 import * as TokenCounter from "../src/TokenCounter.ts"
-import * as Server from "./fixtures/EmbeddingsServer.ts"
 
 const embedderOf = (environment: Record<string, string>) =>
   OpenAiEmbedder.layer.pipe(

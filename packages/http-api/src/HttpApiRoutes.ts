@@ -11,6 +11,7 @@ import { DeliveriesHandlers } from "./handlers/Deliveries.ts"
 import { DocumentsHandlers } from "./handlers/Documents.ts"
 import { EventsHandlers } from "./handlers/Events.ts"
 import { MeHandlers } from "./handlers/Me.ts"
+import { QueuesHandlers } from "./handlers/Queues.ts"
 import { SearchHandlers } from "./handlers/Search.ts"
 import { TasksHandlers } from "./handlers/Tasks.ts"
 import { TenantsHandlers } from "./handlers/Tenants.ts"
@@ -34,6 +35,7 @@ const ApiRoutes = HttpApiBuilder.layer(Api, { openapiPath: "/openapi.json" }).pi
     EventsHandlers,
     MeHandlers,
     OAuthProvidersHandlers,
+    QueuesHandlers,
     SearchHandlers,
     TasksHandlers,
     TenantsHandlers,

@@ -36,6 +36,7 @@ import { ApiKeyId, AuditId, ConnectionId, ContextId, TaskId, TenantId, WebhookId
 import { type Principal, Role } from "@devops-mcp/domain/Principal"
 import type { Task } from "@devops-mcp/domain/Task"
 import { type Webhook, WebhookSource } from "@devops-mcp/domain/Webhook"
+import { DeadLettersFake } from "./DeadLetterFakes.ts"
 import { ReplaysOnFakes } from "./ReplayFakes.ts"
 import { TestSecrets } from "@devops-mcp/testing/Fixtures"
 import { testLimits } from "@devops-mcp/testing/TestLimits"
@@ -304,6 +305,7 @@ export const fakesOn = (adapters: Layer.Layer<WebhookAdapters>) =>
     ContextsFake,
     TasksFake,
     ToolsFake,
+    DeadLettersFake,
     Layer.mock(ApiKeys, {}),
     ConnectionsFake,
     Layer.mock(ConnectionRepository, {}),

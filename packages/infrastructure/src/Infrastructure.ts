@@ -27,7 +27,9 @@ export interface InfrastructureOptions extends DatabaseOptions {
 }
 
 /** An embedded database has one process at a time, so what an earlier one held is free. */
-const JobQueueLive = Layer.unwrap(Effect.map(databaseUrl, (url) => QueueLive({ exclusive: Option.isNone(url) })))
+export const JobQueueLive = Layer.unwrap(
+  Effect.map(databaseUrl, (url) => QueueLive({ exclusive: Option.isNone(url) }))
+).pipe(Layer.provide(StorageLive))
 
 /** Without the cache everything still works, with less: what replicas share, they no longer do. */
 const CacheHealthLive = Layer.effectDiscard(
@@ -47,7 +49,7 @@ export const InfrastructureLive = ({ allowPrivateNetwork = false, gitRoots, ...d
   Layer.mergeAll(CoreLive, CacheHealthLive, LimitsLive).pipe(
     Layer.provideMerge(
       Layer.mergeAll(
-        JobQueueLive.pipe(Layer.provide(StorageLive)),
+        JobQueueLive,
         JwtAccessTokens.layer,
         OAuthClient.layerWith({ allowPrivateNetwork }),
         CacheLive,

@@ -6,6 +6,7 @@ import { Confirmations } from "@devops-mcp/core/access/Confirmations"
 import { Changes } from "@devops-mcp/core/changes/Changes"
 import { type Act, Audit } from "@devops-mcp/core/audit/Audit"
 import { AgentContexts } from "@devops-mcp/core/contexts/AgentContexts"
+import { DeadLetters } from "@devops-mcp/core/jobs/DeadLetters"
 import { Knowledge } from "@devops-mcp/core/knowledge/Knowledge"
 import { scopesOf } from "@devops-mcp/core/Policy"
 import { ContextRepository } from "@devops-mcp/core/ports/ContextRepository"
@@ -19,8 +20,9 @@ import { Results } from "@devops-mcp/core/results/Results"
 import { Tasks } from "@devops-mcp/core/tasks/Tasks"
 import { Tools } from "@devops-mcp/core/tools/Tools"
 import type { AgentContext } from "@devops-mcp/domain/AgentContext"
+import type { DeadLetter } from "@devops-mcp/domain/DeadLetter"
 import { NotFound, StaleVersion, Unauthenticated } from "@devops-mcp/domain/Errors"
-import { ApiKeyId, ContextId, ContextItemId, DocumentId, TenantId, ToolId } from "@devops-mcp/domain/Ids"
+import { ApiKeyId, ContextId, ContextItemId, DeadLetterId, DocumentId, TenantId, ToolId } from "@devops-mcp/domain/Ids"
 import { type Principal, Role } from "@devops-mcp/domain/Principal"
 import type { Tool } from "@devops-mcp/domain/Tool"
 import { TestSecrets, TestSigningKey } from "@devops-mcp/testing/Fixtures"
@@ -84,6 +86,18 @@ export const context: AgentContext = {
   version: 1,
   createdAt: epoch,
   updatedAt: epoch
+}
+
+export const deadLetter: DeadLetter = {
+  id: DeadLetterId.make("0192f0c1-0000-7000-8000-0000000000d1"),
+  queue: "deliveries",
+  jobId: "delivery-1",
+  type: "IngestDelivery",
+  error: "The model refused",
+  attempts: 8,
+  redrives: 0,
+  payload: { _tag: "IngestDelivery" },
+  failedAt: epoch
 }
 
 /** What the fakes were asked and told; signals instead of sleeps. */
@@ -159,6 +173,19 @@ const KnowledgeFake = Layer.mock(Knowledge, {
       status: "pending" as const,
       createdAt: epoch
     })
+})
+
+/** One that waits in the queue of deliveries, and as many as are named. */
+const DeadLettersFake = Layer.mock(DeadLetters, {
+  queues: () =>
+    Effect.succeed([{ name: "deliveries" as const, depth: 2, inFlight: 1, oldestAgeSeconds: 0.5, deadLetters: 1 }]),
+  get: (_, queue, id) =>
+    queue === deadLetter.queue && id === deadLetter.id
+      ? Effect.succeed(deadLetter)
+      : Effect.fail(new NotFound({ resource: "dead letter", id })),
+  list: (_, queue) => Effect.succeed({ items: queue === deadLetter.queue ? [deadLetter] : [], nextCursor: null }),
+  redrive: (_tenant, _queue, ids = [deadLetter.id]) => Effect.succeed(ids.length),
+  discard: (_tenant, _queue, _reason, ids = [deadLetter.id]) => Effect.succeed(ids.length)
 })
 
 const ContextRepositoryFake = Layer.mock(ContextRepository, {
@@ -244,6 +271,7 @@ export const ToolRegistryFake = ToolRegistry.layer.pipe(
     AgentContextsFake,
     KnowledgeFake,
     ContextRepositoryFake,
+    DeadLettersFake,
     Layer.mock(EventRepository, {}),
     ToolsFake,
     Layer.mock(Tasks, {}),

@@ -1,5 +1,6 @@
 import { assert, describe, it, layer } from "@effect/vitest"
 import { scopesOf } from "@devops-mcp/core/Policy"
+import { DeadLetter } from "@devops-mcp/domain/DeadLetter"
 import type { Role } from "@devops-mcp/domain/Principal"
 import { mcpRequestDuration } from "@devops-mcp/observability/Metrics"
 import { Effect, Logger, Metric, Queue, Schema } from "effect"
@@ -8,10 +9,12 @@ import { resultTokenLimit } from "../src/registry/ResultLimit.ts"
 import { ToolRegistry } from "../src/registry/ToolRegistry.ts"
 import type { ClientPort } from "../src/registry/ToolCall.ts"
 import { type View, wholeCatalogue } from "../src/registry/View.ts"
-import { contextId, contexts, Observed, principalOf, ToolRegistryFake } from "./Fakes.ts"
+import { contextId, contexts, deadLetter, Observed, principalOf, ToolRegistryFake } from "./Fakes.ts"
 
 const encodeJson = Schema.encodeSync(Schema.fromJsonString(Schema.Unknown))
 const encodePretty = Schema.encodeSync(Schema.fromJsonString(Schema.Unknown, { space: 2 }))
+
+const encodeLetter = Schema.encodeSync(Schema.toCodecJson(DeadLetter))
 
 const requestId = "request-1"
 
@@ -72,6 +75,11 @@ const ownTools = [
   "document_add",
   "events_list",
   "event_get",
+  "queues_list",
+  "dead_letters_list",
+  "dead_letter_get",
+  "dead_letters_redrive",
+  "dead_letters_discard",
   "tools_search",
   "tools_describe",
   "tools_call"
@@ -111,6 +119,10 @@ layer(ToolRegistryFake)("the catalogue", (it) => {
       assert.include(agent, "zulu_push")
       assert.notInclude(agent, "zulu_drop")
       assert.notInclude(agent, "document_add")
+      assert.deepStrictEqual(
+        agent.filter((name) => /^(queues|dead)_/.test(name)),
+        []
+      )
       const operator = yield* names("operator")
       assert.include(operator, "zulu_drop")
       assert.includeMembers([...agent], [...viewer])
@@ -168,6 +180,41 @@ layer(ToolRegistryFake)("a call", (it) => {
       assert.strictEqual(structured["createdAt"], "1970-01-01T00:00:00.000Z")
       assert.deepStrictEqual(structured["metadata"], { a: [1, null] })
       assert.strictEqual(text, encodeJson(structured))
+    })
+  )
+
+  it.effect("shows the queues and their dead letters, and puts back or discards what is named", () =>
+    Effect.gen(function* () {
+      const queue = "deliveries"
+      const deadLetterId = deadLetter.id
+      const shown = encodeLetter(deadLetter)
+      assert.deepStrictEqual((yield* succeeding("queues_list", {})).structured, {
+        items: [{ name: queue, depth: 2, inFlight: 1, deadLetters: 1, oldestAgeSeconds: 0.5 }],
+        nextCursor: null
+      })
+      assert.strictEqual((yield* failing("queues_list", { queue })).code, "invalid_arguments")
+      const page = { items: [shown], nextCursor: null }
+      assert.deepStrictEqual((yield* succeeding("dead_letters_list", { queue })).structured, page)
+      const read = yield* succeeding("dead_letter_get", { queue, deadLetterId })
+      assert.deepStrictEqual<Schema.Json>(read.structured, shown)
+      const elsewhere = yield* failing("dead_letter_get", { queue: "tasks", deadLetterId })
+      assert.strictEqual(elsewhere.code, "not_found")
+      const ids = [deadLetterId, contextId]
+      assert.deepStrictEqual((yield* succeeding("dead_letters_redrive", { queue, ids })).structured, { redriven: 2 })
+      assert.deepStrictEqual((yield* succeeding("dead_letters_redrive", { queue })).structured, { redriven: 1 })
+      const reason = "Obsolete"
+      const discarded = yield* succeeding("dead_letters_discard", { queue, ids: [deadLetterId], reason })
+      assert.deepStrictEqual(discarded.structured, { discarded: 1 })
+      for (const wrong of [
+        { queue },
+        { queue, reason: " " },
+        { queue, reason, ids: [] },
+        { queue, reason, ids: Array.from({ length: 201 }, () => deadLetterId) },
+        { queue: "none", reason }
+      ]) {
+        assert.strictEqual((yield* failing("dead_letters_discard", wrong)).code, "invalid_arguments")
+      }
+      assert.strictEqual((yield* failing("dead_letters_redrive", { queue }, "agent")).code, "forbidden")
     })
   )
 

@@ -38,6 +38,17 @@ export const callEveryTool = Effect.fnUntraced(function* (peer: McpPeer) {
   const events = yield* call("events_list", { limit: 1 }, Events)
   yield* call("event_get", { eventId: events.items[0]?.id }, reply)
 
+  const deliveries = { queue: "deliveries" }
+  const deadLetterId = events.items[0]?.id
+  yield* call("queues_list", {}, reply)
+  yield* call("dead_letters_list", deliveries, reply)
+  yield* call("dead_letters_redrive", deliveries, reply)
+  yield* call("dead_letters_discard", { ...deliveries, ids: [deadLetterId], reason: "none is there" }, reply)
+  // All is well, so there is none to read.
+  const missing = yield* peer.callTool("dead_letter_get", { ...deliveries, deadLetterId })
+  if (!/not_found/.test(JSON.stringify(missing))) return yield* Effect.die(new Error("A dead letter was found"))
+  called.add("dead_letter_get")
+
   const found = yield* call("tools_search", { query: "who changed a line of a file", limit: 3 }, Found)
   const [tool] = found.items
   yield* call("tools_describe", { names: [tool?.name] }, reply)

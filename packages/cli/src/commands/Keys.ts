@@ -6,7 +6,6 @@ import { ApiKeys, type KeyGrant } from "@devops-mcp/core/access/ApiKeys"
 import { Revocations } from "@devops-mcp/core/access/Revocations"
 import { ApiKeyRepository } from "@devops-mcp/core/ports/ApiKeyRepository"
 import { DatabaseLive } from "@devops-mcp/database/Database"
-import { databaseUrl } from "@devops-mcp/database/Settings"
 import type { ApiKey } from "@devops-mcp/domain/ApiKey"
 import { InvalidInput } from "@devops-mcp/domain/Errors"
 import type { ApiKeyId } from "@devops-mcp/domain/Ids"
@@ -16,7 +15,8 @@ import { Health } from "@devops-mcp/observability/Health"
 import * as NodeCrypto from "@effect/platform-node/NodeCrypto"
 import { Console, DateTime, type Duration, Effect, Layer, Option, Redacted, Stream } from "effect"
 import { CommandFailed } from "../Failure.ts"
-import { localKey, runningInstance } from "../Instance.ts"
+import { embeddedInstance } from "../Instance.ts"
+import { printable, printTable } from "../Table.ts"
 
 /** What the command line says of a new key. */
 export interface NewKey extends Pick<KeyGrant, "name" | "role"> {
@@ -76,12 +76,10 @@ const LocalLive = ApiKeys.layer.pipe(
   Layer.provide([Health.layer, NodeCrypto.layer])
 )
 
-/** An instance on embedded stores has the home folder to itself, so it is asked; a server takes this process as well. */
 const withKeyring = Effect.fnUntraced(function* <A>(use: (keyring: Keyring) => Effect.Effect<A, CommandFailed>) {
-  const embedded = Option.isNone(yield* databaseUrl)
-  const [url, credential] = [yield* runningInstance, yield* localKey]
-  return yield* embedded && Option.isSome(url) && Option.isSome(credential)
-    ? Effect.flatMap(overHttp(url.value, credential.value), use)
+  const instance = yield* embeddedInstance
+  return yield* Option.isSome(instance)
+    ? Effect.flatMap(overHttp(instance.value.url, instance.value.credential), use)
     : Effect.flatMap(inDatabase, use).pipe(Effect.provide(LocalLive))
 })
 
@@ -118,8 +116,7 @@ const rowOf = (key: ApiKey, now: DateTime.Utc) => [
   stateOf(key, now),
   dateOf(key.createdAt),
   dateOf(key.lastUsedAt),
-  // Whoever named the key does not get to write to this terminal.
-  key.name.replaceAll(/\p{C}/gu, "\uFFFD")
+  printable(key.name)
 ]
 
 /** Prints the keys, newest first, revoked and expired ones too. */
@@ -132,16 +129,10 @@ export const list = Effect.gen(function* () {
     )
   )
   const now = yield* DateTime.now
-  const rows = [columns, ...keys.map((key) => rowOf(key, now))]
-  const widths = columns.map((_, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)))
-  for (const row of rows) {
-    yield* Console.log(
-      row
-        .map((cell, column) => cell.padEnd(widths[column] ?? 0))
-        .join("  ")
-        .trimEnd()
-    )
-  }
+  yield* printTable(
+    columns,
+    keys.map((key) => rowOf(key, now))
+  )
 })
 
 /** Takes a key back. */

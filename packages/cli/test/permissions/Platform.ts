@@ -2,10 +2,20 @@ import { StartProgram } from "@devops-mcp/cli/Start"
 import { ApiKeys } from "@devops-mcp/core/access/ApiKeys"
 import { scopesOf } from "@devops-mcp/core/Policy"
 import { ConnectionRepository } from "@devops-mcp/core/ports/ConnectionRepository"
+import { DeadLetterRepository } from "@devops-mcp/core/ports/DeadLetterRepository"
 import { EventRepository } from "@devops-mcp/core/ports/EventRepository"
 import { TaskRepository } from "@devops-mcp/core/ports/TaskRepository"
 import { WebhookRepository } from "@devops-mcp/core/ports/WebhookRepository"
-import { ApiKeyId, ConnectionId, DeliveryId, EventId, TaskId, type TenantId, WebhookId } from "@devops-mcp/domain/Ids"
+import {
+  ApiKeyId,
+  ConnectionId,
+  DeadLetterId,
+  DeliveryId,
+  EventId,
+  TaskId,
+  type TenantId,
+  WebhookId
+} from "@devops-mcp/domain/Ids"
 import { type Principal, Role, type Scope } from "@devops-mcp/domain/Principal"
 import { anySealedText, freshId, freshTenant } from "@devops-mcp/testing/Fixtures"
 import { checkout } from "@devops-mcp/testing/Program"
@@ -158,6 +168,19 @@ export const makeTeam = Effect.fnUntraced(function* (mark: string) {
     deliveryId: delivery,
     status: "received"
   })
+  const letter = freshId(DeadLetterId)
+  yield* (yield* DeadLetterRepository).put(tenantId, {
+    id: letter,
+    queue: "deliveries",
+    jobId: delivery,
+    type: "FlyToTheMoon",
+    error: mark,
+    attempts: 1,
+    redrives: 0,
+    // Nobody can read it, so its own tenant's callers can put it back as often as they like.
+    payload: { mark },
+    failedAt: now
+  })
   const task = freshId(TaskId)
   const times = { createdAt: now, updatedAt: now, expiresAt: DateTime.add(yield* DateTime.now, { hours: 1 }) }
   yield* (yield* TaskRepository).create(owner, { id: task, kind: mark, status: "working", ...times }, { mark }, 100)
@@ -167,7 +190,7 @@ export const makeTeam = Effect.fnUntraced(function* (mark: string) {
     { id: connection, provider, shared: true, status: "connected", scopes: [mark], createdAt: now, updatedAt: now },
     { accessToken: anySealedText, scopes: [mark] }
   )
-  const ids = { tenantId, context, document, webhook, tool, spareKey, provider, event, task, connection }
+  const ids = { tenantId, context, document, webhook, tool, spareKey, provider, event, letter, task, connection }
   return { mark, ids, admin, platform, holders, nobodies }
 })
 

@@ -5,7 +5,12 @@ export interface Sample {
   readonly params?: Readonly<Record<string, string>>
   readonly query?: string
   readonly json?: unknown
+  /** Whether the address names nothing of a tenant: everybody finds something of their own there. */
+  readonly isShared?: boolean
 }
+
+/** A queue has the work of all tenants, and the dead letters of each for that one. */
+const queue = { name: "deliveries" }
 
 type Ids = Team["ids"]
 
@@ -65,6 +70,11 @@ export const routeSamples: Readonly<Record<string, (ids: Ids, mark: string) => S
   "webhooks.list": page,
   "webhooks.get": ({ webhook }) => ({ params: { id: webhook } }),
   "webhooks.delete": ({ webhook }) => ({ params: { id: webhook } }),
+  "queues.list": nothing,
+  "queues.deadLetters": () => ({ params: queue, isShared: true, query: "?limit=200" }),
+  "queues.deadLetter": ({ letter }) => ({ params: { ...queue, id: letter } }),
+  "queues.redrive": ({ letter }) => ({ params: queue, isShared: true, json: { ids: [letter] } }),
+  "queues.discard": ({ letter }, mark) => ({ params: queue, isShared: true, json: { ids: [letter], reason: mark } }),
   "apiKeys.create": (_, mark) => ({ json: { name: mark, role: "viewer" } }),
   "apiKeys.list": page,
   "apiKeys.get": ({ spareKey }) => ({ params: { id: spareKey } }),
@@ -90,6 +100,11 @@ export const toolSamples: Readonly<Record<string, (ids: Ids, mark: string) => Re
   document_add: (_, mark) => ({ title: mark, text: mark }),
   events_list: nothing,
   event_get: ({ event }) => ({ eventId: event }),
+  queues_list: nothing,
+  dead_letters_list: () => ({ queue: queue.name }),
+  dead_letter_get: ({ letter }) => ({ queue: queue.name, deadLetterId: letter }),
+  dead_letters_redrive: ({ letter }) => ({ queue: queue.name, ids: [letter] }),
+  dead_letters_discard: ({ letter }, mark) => ({ queue: queue.name, ids: [letter], reason: mark }),
   tools_search: () => ({ query: "what changed" }),
   tools_describe: ({ tool }) => ({ names: [`${tool}_tags`] }),
   tools_call: ({ tool }) => ({ name: `${tool}_tags`, arguments: {} }),

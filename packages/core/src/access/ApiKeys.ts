@@ -1,7 +1,7 @@
 import type { CreateApiKey } from "@devops-mcp/contract/AccessApi"
 import type { ApiKey } from "@devops-mcp/domain/ApiKey"
 import { type Forbidden, InvalidInput, type NotFound } from "@devops-mcp/domain/Errors"
-import { ApiKeyId, TenantId } from "@devops-mcp/domain/Ids"
+import { ApiKeyId, type TenantId } from "@devops-mcp/domain/Ids"
 import { type Principal, Role } from "@devops-mcp/domain/Principal"
 import type { Tenant } from "@devops-mcp/domain/Tenant"
 import { Context, DateTime, Effect, Layer, type Redacted } from "effect"
@@ -12,10 +12,8 @@ import { ApiKeyRepository } from "../ports/ApiKeyRepository.ts"
 import type { StoreError } from "../ports/StoreError.ts"
 import { TenantRepository } from "../ports/TenantRepository.ts"
 import { generateApiKey, makeApiKeySecrets } from "./ApiKeySecret.ts"
+import { makeFirstTenant } from "./FirstTenant.ts"
 import { Revocations } from "./Revocations.ts"
-
-/** Name of the tenant that the first key belongs to. */
-const firstTenantName = "default"
 
 /** A key with its secret, which cannot be read again. */
 export interface IssuedKey {
@@ -80,6 +78,7 @@ export class ApiKeys extends Context.Service<
       const secrets = yield* makeApiKeySecrets
       const revocations = yield* Revocations
       const newId = yield* makeNewId
+      const firstTenant = yield* makeFirstTenant
       const generate = Effect.provideService(
         generateApiKey,
         SecureRandom.SecureRandom,
@@ -119,14 +118,6 @@ export class ApiKeys extends Context.Service<
         }
         return yield* make(tenantId, grant)
       })
-
-      const firstTenant = Effect.gen(function* () {
-        return yield* tenants.first({
-          id: yield* newId(TenantId),
-          name: firstTenantName,
-          createdAt: yield* DateTime.now
-        })
-      }).pipe(Effect.withSpan("ApiKeys.firstTenant"))
 
       const issueTo = Effect.fn("ApiKeys.issueTo")(function* (tenantId: TenantId, name: string, role: Role) {
         return yield* make(tenantId, { name, role })

@@ -7,6 +7,7 @@ import type { SearchKind } from "@devops-mcp/domain/Search"
 import type { Delivery } from "@devops-mcp/domain/Webhook"
 import { Cause, Context, DateTime, Effect, Layer } from "effect"
 import { Change, Changes } from "../changes/Changes.ts"
+import { isFinal } from "../jobs/JobFailure.ts"
 import { makeNewId } from "../NewId.ts"
 import { Chunker } from "../ports/Chunker.ts"
 import { ContextRepository } from "../ports/ContextRepository.ts"
@@ -102,10 +103,16 @@ export class Ingest extends Context.Service<
           })
         )
 
-      /** Shows a failed attempt to readers; the attempt's own error stays the job's. */
-      const orElseMark = <A, E, B, E2>(attempt: Effect.Effect<A, E>, mark: Effect.Effect<B, E2>) =>
+      /** Shows a failed attempt, and whether it was the last, to readers; its own error stays the job's. */
+      const orElseMark = <A, E, B, E2>(
+        { lastAttempt }: JobMetadata,
+        attempt: Effect.Effect<A, E>,
+        mark: (isGivenUp: boolean) => Effect.Effect<B, E2>
+      ) =>
         Effect.tapCause(attempt, (cause) =>
-          Cause.hasInterruptsOnly(cause) ? Effect.void : Effect.ignore(mark, { log: true })
+          Cause.hasInterruptsOnly(cause)
+            ? Effect.void
+            : Effect.ignore(mark(lastAttempt || isFinal(cause)), { log: true })
         )
 
       const factsOf = (delivery: Delivery): EventFacts => {
@@ -141,8 +148,9 @@ export class Ingest extends Context.Service<
           )
         })
         const announced = Effect.andThen(listChanged(tenantId), updated(tenantId, `event://${delivery.id}`))
-        const mark = events.upsert(tenantId, event(metadata.lastAttempt ? "failed" : "received"))
-        const first = yield* orElseMark(take, Effect.andThen(mark, announced))
+        const first = yield* orElseMark(metadata, take, (isGivenUp) =>
+          Effect.andThen(events.upsert(tenantId, event(isGivenUp ? "failed" : "received")), announced)
+        )
         if (first) yield* announced
       })
 
@@ -174,8 +182,8 @@ export class Ingest extends Context.Service<
           )
         })
         const announced = updated(tenantId, `document://${documentId}`)
-        const mark = Effect.andThen(documents.setStatus(tenantId, documentId, "failed"), announced)
-        const first = yield* orElseMark(take, metadata.lastAttempt ? mark : Effect.void)
+        const failed = Effect.andThen(documents.setStatus(tenantId, documentId, "failed"), announced)
+        const first = yield* orElseMark(metadata, take, (isGivenUp) => (isGivenUp ? failed : Effect.void))
         if (first) yield* announced
       })
 

@@ -16,6 +16,11 @@ import { queuedId } from "./JobIds.ts"
 /** Put back in one transaction; more are put back in several. */
 const batch = 200
 
+interface Which {
+  readonly ids?: ReadonlyArray<DeadLetterId>
+  readonly after?: DeadLetterId
+}
+
 /** A queue as its operators see it: the whole installation's work, and their own tenant's dead letters. */
 export interface QueueState extends QueueStats {
   readonly deadLetters: number
@@ -80,14 +85,13 @@ export class DeadLetters extends Context.Service<
       })
 
       /** One transaction, so a letter is gone exactly when its job waits again. */
-      const redriveSome = (tenantId: TenantId, name: QueueName, ids: ReadonlyArray<DeadLetterId> | undefined) =>
+      const redriveSome = (tenantId: TenantId, name: QueueName, which: Which) =>
         transactions.run(
           tenantId,
           Effect.gen(function* () {
-            const which = { limit: batch, ...(ids === undefined ? {} : { ids }) }
-            const taken = yield* letters.takeOut(tenantId, name, which)
+            const taken = yield* letters.takeOut(tenantId, name, { ...which, limit: batch })
             const offered = yield* Effect.forEach(taken, (letter) => offerAgain(tenantId, letter))
-            return { looked: taken.length, moved: offered.filter((wasOffered) => wasOffered).length }
+            return { looked: taken, moved: offered.filter((wasOffered) => wasOffered).length }
           })
         )
 
@@ -98,12 +102,21 @@ export class DeadLetters extends Context.Service<
       ) {
         // No more than there are now: what fails again meanwhile waits for the next call.
         let open = (yield* letters.counts(tenantId)).get(name) ?? 0
+        const named: Which = ids === undefined ? {} : { ids }
+        let after: DeadLetterId | undefined
         let total = 0
         while (open > 0) {
-          const { looked, moved } = yield* redriveSome(tenantId, name, ids)
-          if (looked === 0) break
+          const { looked, moved } = yield* redriveSome(
+            tenantId,
+            name,
+            after === undefined ? named : { ...named, after }
+          )
+          const last = looked.at(-1)
+          if (last === undefined) break
+          // What could not be read is there still, and is not looked at again.
+          after = last.id
           total += moved
-          open -= looked
+          open -= looked.length
         }
         return total
       })

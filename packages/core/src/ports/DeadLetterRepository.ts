@@ -30,11 +30,11 @@ export class DeadLetterRepository extends Context.Service<
     ) => Effect.Effect<Page<DeadLetter>, CursorError | StoreError>
     /** How many wait for a decision, in the queues that have any. */
     readonly counts: (tenantId: TenantId) => Effect.Effect<ReadonlyMap<string, number>, StoreError>
-    /** Removes those that wait, the oldest first, and answers them; all of them without ids, `limit` at the most. */
+    /** Removes those that wait and answers them, the oldest first: all without ids, after an id, `limit` at the most. */
     readonly takeOut: (
       tenantId: TenantId,
       queue: QueueName,
-      options: { readonly ids?: ReadonlyArray<DeadLetterId>; readonly limit: number }
+      options: { readonly ids?: ReadonlyArray<DeadLetterId>; readonly after?: DeadLetterId; readonly limit: number }
     ) => Effect.Effect<ReadonlyArray<DeadLetter>, StoreError>
     /** Marks those that wait as discarded; answers how many. */
     readonly discard: (

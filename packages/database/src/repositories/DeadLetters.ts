@@ -80,7 +80,7 @@ export const DeadLetterRepositoryLive = Layer.effect(
             return new Map(rows.map(({ count, queue }) => [queue, count]))
           })
         ),
-      takeOut: (tenantId, queue, { ids, limit }) =>
+      takeOut: (tenantId, queue, { after, ids, limit }) =>
         run(
           tenantId,
           "takeOut",
@@ -89,6 +89,7 @@ export const DeadLetterRepositoryLive = Layer.effect(
               yield* sql`
                 delete from dead_letters where id in (
                   select id from dead_letters where queue = ${queue} and discarded_at is null ${chosen(ids)}
+                    ${after === undefined ? sql`` : sql`and id > ${after}`}
                   order by id limit ${limit} for update skip locked)
                 returning *`
             )

@@ -1,6 +1,7 @@
 import { pageRequest } from "@devops-mcp/contract/Lists"
 import * as McpTools from "@devops-mcp/contract/McpTools"
 import { AgentContexts } from "@devops-mcp/core/contexts/AgentContexts"
+import { DeadLetters } from "@devops-mcp/core/jobs/DeadLetters"
 import { Knowledge } from "@devops-mcp/core/knowledge/Knowledge"
 import { ContextRepository } from "@devops-mcp/core/ports/ContextRepository"
 import { EventRepository } from "@devops-mcp/core/ports/EventRepository"
@@ -61,6 +62,7 @@ export const makeBuiltInTools = Effect.gen(function* () {
   const contextRepository = yield* ContextRepository
   const knowledge = yield* Knowledge
   const events = yield* EventRepository
+  const letters = yield* DeadLetters
   const tool = bind(yield* makeResultLimit)
   const tools: ReadonlyArray<RunnableTool> = [
     tool(McpTools.contextCreate, ({ tenantId }, input) => contexts.create(tenantId, input)),
@@ -72,7 +74,20 @@ export const makeBuiltInTools = Effect.gen(function* () {
     tool(McpTools.knowledgeSearch, ({ tenantId }, input) => knowledge.search(tenantId, input)),
     tool(McpTools.documentAdd, ({ tenantId }, input) => knowledge.addDocument(tenantId, input)),
     tool(McpTools.eventsList, ({ tenantId }, query) => events.list(tenantId, pageRequest(query))),
-    tool(McpTools.eventGet, ({ tenantId }, { eventId }) => events.get(tenantId, eventId))
+    tool(McpTools.eventGet, ({ tenantId }, { eventId }) => events.get(tenantId, eventId)),
+    tool(McpTools.queuesList, ({ tenantId }) =>
+      Effect.map(letters.queues(tenantId), (items) => ({ items, nextCursor: null }))
+    ),
+    tool(McpTools.deadLettersList, ({ tenantId }, { queue, ...query }) =>
+      letters.list(tenantId, queue, pageRequest(query))
+    ),
+    tool(McpTools.deadLetterGet, ({ tenantId }, { deadLetterId: id, queue }) => letters.get(tenantId, queue, id)),
+    tool(McpTools.deadLettersRedrive, ({ tenantId }, { ids, queue }) =>
+      Effect.map(letters.redrive(tenantId, queue, ids), (redriven) => ({ redriven }))
+    ),
+    tool(McpTools.deadLettersDiscard, ({ tenantId }, { ids, queue, reason }) =>
+      Effect.map(letters.discard(tenantId, queue, reason, ids), (discarded) => ({ discarded }))
+    )
   ]
   const byName = new Map(tools.map((runnable) => [runnable.tool.definition.name, runnable]))
   return { tools: () => Effect.succeed(byName) } satisfies ToolSource
