@@ -10,6 +10,7 @@ import { AuditTrail } from "./audit/AuditTrail.ts"
 import { Connections } from "./connections/Connections.ts"
 import { OAuthProviders } from "./connections/OAuthProviders.ts"
 import { AgentContexts } from "./contexts/AgentContexts.ts"
+import { EventFeed } from "./events/EventFeed.ts"
 import { RequestReplays } from "./idempotency/RequestReplays.ts"
 import { Ingest } from "./ingest/Ingest.ts"
 import { Knowledge } from "./knowledge/Knowledge.ts"
@@ -26,6 +27,7 @@ export const CoreLive = Layer.mergeAll(
   Authentication.layer,
   Audit.layer,
   AuditTrail.layer,
+  EventFeed.layer,
   Ingest.layer,
   RequestReplays.layer,
   Results.layer,

@@ -8,6 +8,7 @@ import { OAuthProviders } from "@devops-mcp/core/connections/OAuthProviders"
 import type { Refusal } from "@devops-mcp/core/audit/Refusals"
 import { AuditTrail } from "@devops-mcp/core/audit/AuditTrail"
 import { headerOf, trailerOf } from "@devops-mcp/core/audit/AuditExport"
+import { EventFeed } from "@devops-mcp/core/events/EventFeed"
 import { Knowledge } from "@devops-mcp/core/knowledge/Knowledge"
 import { scopesOf } from "@devops-mcp/core/Policy"
 import { ApiKeyRepository } from "@devops-mcp/core/ports/ApiKeyRepository"
@@ -292,6 +293,7 @@ export const fakes = Layer.mergeAll(
   Layer.mock(ApiKeyRepository, {}),
   Layer.mock(DocumentRepository, {}),
   Layer.mock(EventRepository, { list: () => Effect.succeed({ items: [], nextCursor: null }) }),
+  Layer.mock(EventFeed, {}),
   Layer.mock(Knowledge, {}),
   Layer.mock(TenantRepository, {}),
   Layer.mock(ToolRepository, {}),

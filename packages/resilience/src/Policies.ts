@@ -319,3 +319,27 @@ export const secretsManagerRetry = Schedule.exponential("300 millis").pipe(
 
 /** How long the HTTP API works on one request: longer than any call of a tool, which tells itself when it was too long. */
 export const apiRequestTimeout = Duration.sum(toolCallTimeout, Duration.seconds(5))
+
+/** How often a feed of events reads by itself, where the bus tells it nothing. */
+export const eventFeedPolling = Duration.seconds(5)
+
+/** How long a feed waits, the nth time in a row, for a transaction that keeps younger changes from being shown. */
+export const eventFeedHeldBack = (times: number) =>
+  Duration.min(eventFeedPolling, Duration.times(Duration.millis(50), 2 ** Math.min(times, 10)))
+
+/** A feed outlives about a minute without a database; then it ends, and its client comes back with its cursor. */
+export const eventFeedRetry = Schedule.min([Schedule.exponential("200 millis"), Schedule.spaced("5 seconds")]).pipe(
+  Schedule.jittered,
+  Schedule.upTo({ times: 15 }),
+  Schedule.setInputType<Retryable>(),
+  Schedule.while(({ input }) => input.retryable)
+)
+
+/** How often the credential of an open feed is checked again. */
+export const eventFeedSweep = Schedule.spaced("20 seconds")
+
+/** How long clients that lost a feed should wait before they come back. */
+export const eventFeedReconnectDelay = Duration.seconds(1)
+
+/** How long an RPC connection has after its last answer when the server stops; well under `drainTimeout`. */
+export const rpcDrain = Duration.seconds(2)
