@@ -109,7 +109,11 @@ layer(TestLayer, { excludeTestServices: true, timeout: "60 seconds" })("the feed
       yield* events.upsert(tenant, newEvent({ type: "issues" }))
       const all = yield* readAll(tenant, start, 10)
       assert.lengthOf(all.entries, 2)
-      for (const filter of [{ type: "release" }, { repository: "ada/engine" }, { source: "github" as const, type: "release" }]) {
+      for (const filter of [
+        { type: "release" },
+        { repository: "ada/engine" },
+        { source: "github" as const, type: "release" }
+      ]) {
         const page = yield* events.feed(tenant, { ...filter, after: start, limit: 10 })
         assert.deepStrictEqual(
           page.items.map(({ event }) => event.id),

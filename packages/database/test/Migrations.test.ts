@@ -105,7 +105,7 @@ layer(TestDatabase, { excludeTestServices: true, timeout: "60 seconds" })("migra
   it.effect("are demanded: an empty, an older and a newer schema are told apart, and a newer one is left alone", () =>
     Effect.gen(function* () {
       const sql = yield* SqlClient.SqlClient
-      const expected = (yield* namesOf).length
+      const expected = Number((yield* namesOf).at(-1)?.slice(0, 4))
       const refusal = Effect.map(Effect.flip(Migrations.requireCurrent), ({ message }) => message)
       const older = (found: number) =>
         `The database's schema is at version ${found} and this program needs ${expected}: run 'devops-mcp migrate'`

@@ -341,5 +341,8 @@ export const eventFeedSweep = Schedule.spaced("20 seconds")
 /** How long clients that lost a feed should wait before they come back. */
 export const eventFeedReconnectDelay = Duration.seconds(1)
 
-/** How long an RPC connection has after its last answer when the server stops; well under `drainTimeout`. */
+/** After which silence of its client an RPC connection is cut; `effect/rpc` sends a sign of life every five seconds. */
+export const rpcSilence = Duration.minutes(1)
+
+/** How long an RPC connection has to answer what it was asked when the server stops; well under `drainTimeout`. */
 export const rpcDrain = Duration.seconds(2)

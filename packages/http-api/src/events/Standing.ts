@@ -10,9 +10,9 @@ export const makeStanding = Effect.gen(function* () {
   const authentication = yield* Authentication
   const { begun } = yield* Draining
 
-  const isGood = ({ tenantId }: Principal, scope: Scope, credential: Redacted.Redacted) =>
+  const isGood = ({ tenantId }: Principal, scope: Scope | "any", credential: Redacted.Redacted) =>
     authentication.authenticate(credential).pipe(
-      Effect.map((principal) => principal.tenantId === tenantId && allows(principal, scope)),
+      Effect.map((principal) => principal.tenantId === tenantId && (scope === "any" || allows(principal, scope))),
       Effect.catchTag("@devops-mcp/domain/Errors/Unauthenticated", () => Effect.succeed(false)),
       // Nobody is thrown out because somebody else does not answer.
       Effect.catch((error) =>
@@ -21,7 +21,7 @@ export const makeStanding = Effect.gen(function* () {
     )
 
   /** Succeeds once the credential is good no more, or does not allow this any more. */
-  const revoked = (principal: Principal, scope: Scope, credential: Redacted.Redacted) =>
+  const revoked = (principal: Principal, scope: Scope | "any", credential: Redacted.Redacted) =>
     isGood(principal, scope, credential).pipe(
       Effect.repeat({ schedule: eventFeedSweep, until: (good) => !good }),
       Effect.asVoid
@@ -29,8 +29,9 @@ export const makeStanding = Effect.gen(function* () {
 
   return {
     draining: begun,
+    revoked,
     /** Succeeds when whatever a caller keeps open must end: it is revoked or expired, or the server stops. */
-    over: (principal: Principal, scope: Scope, credential: Redacted.Redacted) =>
+    over: (principal: Principal, scope: Scope | "any", credential: Redacted.Redacted) =>
       Effect.race(begun, revoked(principal, scope, credential))
   }
 })
