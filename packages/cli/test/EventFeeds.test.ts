@@ -87,9 +87,12 @@ const refusal = (url: string, headers: Readonly<Record<string, string>>) =>
   Effect.callback<number>((resume) => {
     const socket = new WebSocket(url.replace("http", "ws") + rpcPath, { headers })
     socket.on("error", () => {})
-    socket.on("open", () => resume(Effect.succeed(101)))
-    socket.on("unexpected-response", (_, response) => resume(Effect.succeed(response.statusCode ?? 0)))
-    return Effect.sync(() => socket.terminate())
+    const end = (status: number) => {
+      resume(Effect.succeed(status))
+      socket.terminate()
+    }
+    socket.on("open", () => end(101))
+    socket.on("unexpected-response", (_, response) => end(response.statusCode ?? 0))
   })
 
 layer(TestLayer, { excludeTestServices: true, timeout: "120 seconds" })("feeds of events", (it) => {

@@ -293,7 +293,8 @@ export const fakes = Layer.mergeAll(
   Layer.mock(ApiKeyRepository, {}),
   Layer.mock(DocumentRepository, {}),
   Layer.mock(EventRepository, { list: () => Effect.succeed({ items: [], nextCursor: null }) }),
-  Layer.mock(EventFeed, {}),
+  // Of a tenant where nothing happens.
+  Layer.mock(EventFeed, { open: () => Effect.succeed({ cursor: "now", entries: Stream.never }) }),
   Layer.mock(Knowledge, {}),
   Layer.mock(TenantRepository, {}),
   Layer.mock(ToolRepository, {}),

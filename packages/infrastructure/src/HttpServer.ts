@@ -44,8 +44,11 @@ const limits = {
   keepAliveTimeout: Duration.toMillis("65 seconds")
 }
 
-/** Of WebSockets that a route takes for itself; a client's messages there are calls with little in them. */
-const websocket = { maxPayload: 64 * 1024, perMessageDeflate: false }
+/**
+ * Of WebSockets that a route takes for itself; a client's messages there are calls with little in them. Nobody waits
+ * for the ends of those that are open before the routes are told that the server stops: they see to them.
+ */
+const websocket = { maxPayload: 64 * 1024, perMessageDeflate: false, clientTracking: false }
 
 const listen = Effect.fnUntraced(function* (upgrades: ReturnType<typeof makeUpgrades>) {
   const { host, port } = yield* listenAddress
