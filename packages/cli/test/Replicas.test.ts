@@ -2,6 +2,7 @@ import { connectHttp } from "@devops-mcp/testing/McpClients"
 import { assert, describe, layer } from "@effect/vitest"
 import { Effect } from "effect"
 import { Cluster, key } from "./replicas/Cluster.ts"
+import { eventStream, postDelivery } from "./replicas/EventStreams.ts"
 import { makeProxy } from "./replicas/Proxy.ts"
 import { type Message, modernClient, sessionClient } from "./replicas/RawMcp.ts"
 
@@ -54,6 +55,28 @@ describe.skipIf(!hasServices)("kill -9, on PostgreSQL and Redis", () => {
         assert.strictEqual(yield* client.end(b), 204)
         yield* resumed.over
         assert.strictEqual((yield* client.ask(b, "ping")).error?.code, -32001)
+      })
+    )
+
+    it.effect("of a replica: a stream of events goes on at the other after the last one, and misses none", () =>
+      Effect.gen(function* () {
+        const { api, launch } = yield* Cluster
+        const [a, c, worker] = yield* Effect.all([launch("api"), launch("api"), launch("worker")], { concurrency: 3 })
+        const { secret, url } = yield* api.webhooks.create({ payload: { source: "github", name: "stream" } })
+        const post = (delivery: string) => postDelivery(url, secret, delivery)
+        const before = yield* eventStream(a.url, key)
+        const first = yield* post("first")
+        const told = yield* before.next
+        assert.strictEqual(told.event?.deliveryId, first)
+        assert.strictEqual(told.event?.status, "processed")
+
+        yield* a.signal("SIGKILL")
+        const second = yield* post("second")
+        const after = yield* eventStream(c.url, key, told.id)
+        assert.strictEqual((yield* after.next).event?.deliveryId, second)
+        const third = yield* post("third")
+        assert.strictEqual((yield* after.next).event?.deliveryId, third)
+        yield* worker.signal("SIGKILL")
       })
     )
 

@@ -28,6 +28,29 @@ export const EventQuery = Schema.Struct({
 
 export const EventPage = Page(Event)
 
+/** Which events a feed shows; all of the tenant's when empty. */
+export const feedFilter = {
+  source: Schema.optionalKey(WebhookSource),
+  type: Schema.optionalKey(Label),
+  /** Full name, `owner/name`. */
+  repository: Schema.optionalKey(Label)
+}
+
+/** A cursor that a feed gave. */
+export const FeedCursor = Schema.String.check(Schema.isMaxLength(500))
+
+/** The content that a browser's `EventSource` reads. */
+export const eventStreamType = "text/event-stream"
+
+const streamed = (operation: Record<string, unknown>): Record<string, unknown> => ({
+  ...operation,
+  summary: "Events as they happen",
+  description:
+    "Server-sent events: `event: event`, `id:` a cursor, `data:` the Event as JSON, once it is stored and again whenever its `status` has changed. " +
+    "With `Last-Event-ID`, or `lastEventId` in the address, the stream goes on after that cursor without loss; else it begins now. " +
+    "A comment every 15 seconds says that the stream is alive."
+})
+
 export class EventsApi extends guarded(
   "events",
   HttpApiEndpoint.get("list", "/", {
@@ -35,6 +58,14 @@ export class EventsApi extends guarded(
     success: EventPage,
     error: CommonProblems
   }).pipe(requires("events:read")),
+  HttpApiEndpoint.get("stream", "/stream", {
+    query: { ...feedFilter, lastEventId: Schema.optionalKey(FeedCursor) },
+    headers: { "last-event-id": Schema.optionalKey(FeedCursor) },
+    success: HttpApiSchema.StreamUint8Array({ contentType: eventStreamType }),
+    error: CommonProblems
+  })
+    .annotate(OpenApi.Transform, streamed)
+    .pipe(requires("events:read")),
   HttpApiEndpoint.get("get", "/:id", { params: { id: EventId }, success: Event, error: CommonProblems }).pipe(
     requires("events:read")
   )

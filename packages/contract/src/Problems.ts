@@ -89,6 +89,13 @@ export class Unprocessable extends HttpApiError.Problem<Unprocessable>()(
   { ...members, errors: Schema.optionalKey(Schema.Array(ProblemDetail)) }
 ) {}
 
+/** 426: here is a WebSocket, and the request does not ask for one. */
+export class UpgradeRequired extends HttpApiError.Problem<UpgradeRequired>()(
+  "UpgradeRequired",
+  { type: type("upgrade-required"), status: 426, title: "The address speaks another protocol" },
+  members
+) {}
+
 /** 428: a destructive action was not run. The same request with the token in its body runs it, once. */
 export class ConfirmationRequired extends HttpApiError.Problem<ConfirmationRequired>()(
   "ConfirmationRequired",

@@ -10,6 +10,7 @@ import { AuditTrail } from "./audit/AuditTrail.ts"
 import { Connections } from "./connections/Connections.ts"
 import { OAuthProviders } from "./connections/OAuthProviders.ts"
 import { AgentContexts } from "./contexts/AgentContexts.ts"
+import { EventFeed } from "./events/EventFeed.ts"
 import { RequestReplays } from "./idempotency/RequestReplays.ts"
 import { Ingest } from "./ingest/Ingest.ts"
 import { DeadLetters } from "./jobs/DeadLetters.ts"
@@ -28,6 +29,7 @@ export const CoreLive = Layer.mergeAll(
   Audit.layer,
   AuditTrail.layer,
   DeadLetters.layer,
+  EventFeed.layer,
   Ingest.layer,
   RequestReplays.layer,
   Results.layer,

@@ -8,7 +8,7 @@ import { type JobMetadata, JobQueue, QueueError } from "@devops-mcp/core/ports/J
 import { Webhooks } from "@devops-mcp/core/webhooks/Webhooks"
 import type { DeadLetter } from "@devops-mcp/domain/DeadLetter"
 import { DeadLetterId, DeliveryId, DocumentId, EventId, type TenantId } from "@devops-mcp/domain/Ids"
-import { discardedLifetime } from "@devops-mcp/resilience/Policies"
+import { discardedLifetime } from "@devops-mcp/resilience/JobPolicies"
 import { freshId, freshTenant } from "@devops-mcp/testing/Fixtures"
 import { assert, layer } from "@effect/vitest"
 import { DateTime, Effect, Layer } from "effect"

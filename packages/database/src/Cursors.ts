@@ -14,6 +14,7 @@ export const cursorsOf = (list: string, isKey: RegExp) => ({
     const key = text.slice(list.length + 1)
     return text.startsWith(`${list}:`) && isKey.test(key) ? Effect.succeed(key) : Effect.fail(new CursorError())
   },
+  encode: (key: string): string => Base64Url.encode(`${list}:${key}`),
   /** Cuts `limit + 1` fetched rows to a page; the row too many tells that there is another. */
   page: <A>(rows: ReadonlyArray<A>, { limit }: PageRequest, keyOf: (row: A) => string): Page<A> => {
     const items = rows.slice(0, limit)

@@ -1,20 +1,17 @@
 import { Authorization, Caller, OnlyReads, Requires } from "@devops-mcp/contract/Authorization"
 import { Forbidden, GatewayTimeout } from "@devops-mcp/contract/Problems"
-import { Authentication } from "@devops-mcp/core/access/Authentication"
-import { credentialOf } from "@devops-mcp/core/access/Credential"
 import { Audit } from "@devops-mcp/core/audit/Audit"
 import { Limits } from "@devops-mcp/core/limits/Limits"
 import { RateLimited } from "@devops-mcp/core/limits/RateLimited"
 import { allows } from "@devops-mcp/core/Policy"
 import type { AuditOutcome } from "@devops-mcp/domain/Audit"
 import type { Principal } from "@devops-mcp/domain/Principal"
-import { RequestClient } from "@devops-mcp/infrastructure/ClientAddress"
-import { showAllowance } from "@devops-mcp/infrastructure/Limits"
 import { RequestId } from "@devops-mcp/observability/RequestContext"
 import { apiRequestTimeout } from "@devops-mcp/resilience/Policies"
 import { Clock, Context, Effect, Exit, Layer, Option, Schema } from "effect"
-import { HttpRouter, HttpServerError, HttpServerRequest, type HttpServerResponse } from "effect/http"
-import { orProblem, toProblem, unauthorized } from "./Problems.ts"
+import { HttpRouter, HttpServerError, type HttpServerResponse } from "effect/http"
+import { makeAuthenticate } from "./Authenticate.ts"
+import { toProblem } from "./Problems.ts"
 import { readBody } from "./Validation.ts"
 
 const readingMethods: ReadonlySet<string> = new Set(["GET", "HEAD"])
@@ -34,26 +31,9 @@ const statusOf = (exit: Exit.Exit<HttpServerResponse.HttpServerResponse, unknown
 export const AuthorizationLive = Layer.effect(
   Authorization,
   Effect.gen(function* () {
-    const authentication = yield* Authentication
+    const authenticate = yield* makeAuthenticate
     const audit = yield* Audit
     const limits = yield* Limits
-
-    const refused = Effect.flatMap(RequestId, (requestId) => audit.refused({ reason: "credential", requestId }))
-
-    const authenticate = Effect.gen(function* () {
-      const request = yield* HttpServerRequest.HttpServerRequest
-      const credential = credentialOf(request.headers)
-      if (Option.isNone(credential)) {
-        return yield* yield* unauthorized("Send an API key as Authorization: Bearer, or as X-API-Key")
-      }
-      const known = authentication
-        .authenticate(credential.value)
-        .pipe(Effect.tapErrorTag("@devops-mcp/domain/Errors/Unauthenticated", () => refused))
-      const { network } = yield* RequestClient
-      const principal = yield* orProblem(limits.login(network, credential.value, known))
-      yield* showAllowance(yield* orProblem(limits.caller(principal)))
-      return principal
-    })
 
     const overdue = Effect.flatMap(RequestId, (requestId) =>
       Effect.fail(new GatewayTimeout({ code: "timeout", detail: "The request took too long", requestId }))
@@ -102,7 +82,7 @@ export const AuthorizationLive = Layer.effect(
           Effect.catchIf(isRateLimited, toProblem)
         )
       })
-      return Effect.flatMap(authenticate, (principal) =>
+      return Effect.flatMap(authenticate, ({ principal }) =>
         allowed(principal).pipe(
           audited(principal, `${group.identifier}.${endpoint.identifier}`, mayChange),
           Effect.annotateLogs({ tenantId: principal.tenantId })

@@ -22,6 +22,7 @@ import { IdempotencyLive } from "./Idempotency.ts"
 import { MethodNotAllowedRoutes } from "./MethodNotAllowed.ts"
 import { OAuthCallbackRoute } from "./OAuthCallback.ts"
 import { PermissionsDeclared } from "./Permissions.ts"
+import { RpcRoute } from "./rpc/RpcRoute.ts"
 import { ValidationLive } from "./Validation.ts"
 
 const ApiRoutes = HttpApiBuilder.layer(Api, { openapiPath: "/openapi.json" }).pipe(
@@ -48,4 +49,4 @@ const ApiRoutes = HttpApiBuilder.layer(Api, { openapiPath: "/openapi.json" }).pi
 )
 
 /** Every route of the HTTP API with its document and its reference; what it needs are use-cases and repositories. */
-export const HttpApiRoutes = Layer.mergeAll(ApiRoutes, DocsRoute, OAuthCallbackRoute, MethodNotAllowedRoutes)
+export const HttpApiRoutes = Layer.mergeAll(ApiRoutes, DocsRoute, OAuthCallbackRoute, RpcRoute, MethodNotAllowedRoutes)

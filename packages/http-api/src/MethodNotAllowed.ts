@@ -1,4 +1,5 @@
 import { Api } from "@devops-mcp/contract/Api"
+import { rpcPath } from "@devops-mcp/contract/EventsRpc"
 import { MethodNotAllowed } from "@devops-mcp/contract/Problems"
 import { RequestId } from "@devops-mcp/observability/RequestContext"
 import { Effect } from "effect"
@@ -11,7 +12,8 @@ const methods = ["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"] as const
 const offered = () => {
   const byPath = new Map<string, ReadonlySet<string>>([
     ["/openapi.json", new Set(["GET"])],
-    ["/docs", new Set(["GET"])]
+    ["/docs", new Set(["GET"])],
+    [rpcPath, new Set(["GET"])]
   ])
   HttpApi.reflect(Api, {
     onGroup: () => {},

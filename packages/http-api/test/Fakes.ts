@@ -8,6 +8,7 @@ import { OAuthProviders } from "@devops-mcp/core/connections/OAuthProviders"
 import type { Refusal } from "@devops-mcp/core/audit/Refusals"
 import { AuditTrail } from "@devops-mcp/core/audit/AuditTrail"
 import { headerOf, trailerOf } from "@devops-mcp/core/audit/AuditExport"
+import { EventFeed } from "@devops-mcp/core/events/EventFeed"
 import { Knowledge } from "@devops-mcp/core/knowledge/Knowledge"
 import { scopesOf } from "@devops-mcp/core/Policy"
 import { ApiKeyRepository } from "@devops-mcp/core/ports/ApiKeyRepository"
@@ -313,6 +314,8 @@ export const fakesOn = (adapters: Layer.Layer<WebhookAdapters>) =>
     Layer.mock(ApiKeyRepository, {}),
     Layer.mock(DocumentRepository, {}),
     Layer.mock(EventRepository, { list: () => Effect.succeed({ items: [], nextCursor: null }) }),
+    // Of a tenant where nothing happens.
+    Layer.mock(EventFeed, { open: () => Effect.succeed({ cursor: "now", entries: Stream.never }) }),
     Layer.mock(Knowledge, {}),
     Layer.mock(TenantRepository, {}),
     Layer.mock(ToolRepository, {}),

@@ -44,6 +44,12 @@ const limits = {
   keepAliveTimeout: Duration.toMillis("65 seconds")
 }
 
+/**
+ * Of WebSockets that a route takes for itself; a client's messages there are calls with little in them. Nobody waits
+ * for the ends of those that are open before the routes are told that the server stops: they see to them.
+ */
+const websocket = { maxPayload: 64 * 1024, perMessageDeflate: false, clientTracking: false }
+
 const listen = Effect.fnUntraced(function* (upgrades: ReturnType<typeof makeUpgrades>) {
   const { host, port } = yield* listenAddress
   const tls = yield* loadTls
@@ -63,9 +69,12 @@ const listen = Effect.fnUntraced(function* (upgrades: ReturnType<typeof makeUpgr
       closeRest()
     })
   })
-  const server = yield* NodeHttpServer.make(() => node, { host, port, gracefulShutdownTimeout: drainTimeout }).pipe(
-    Effect.mapError(({ cause }) => new ListenError({ host, port, cause }))
-  )
+  const server = yield* NodeHttpServer.make(() => node, {
+    host,
+    port,
+    gracefulShutdownTimeout: drainTimeout,
+    websocket
+  }).pipe(Effect.mapError(({ cause }) => new ListenError({ host, port, cause })))
   // Runs after the requests have drained: what is still open then had its time.
   yield* Effect.addFinalizer(() =>
     Effect.sync(() => {

@@ -5,13 +5,8 @@ import { JobQueue } from "@devops-mcp/core/ports/JobQueue"
 import { Tasks } from "@devops-mcp/core/tasks/Tasks"
 import { auditRetention } from "@devops-mcp/infrastructure/Settings"
 import { queueDepth, queueInFlight, queueOldestAge } from "@devops-mcp/observability/Metrics"
-import {
-  auditUpkeep,
-  queueSampling,
-  queueSweeping,
-  replaySweeping,
-  taskSweeping
-} from "@devops-mcp/resilience/Policies"
+import { queueSampling, queueSweeping } from "@devops-mcp/resilience/JobPolicies"
+import { auditUpkeep, replaySweeping, taskSweeping } from "@devops-mcp/resilience/Policies"
 import { Effect, Metric } from "effect"
 
 /** Publishes how much work waits, so that operators and autoscalers see it. */

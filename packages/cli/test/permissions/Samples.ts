@@ -34,6 +34,8 @@ export const routeSamples: Readonly<Record<string, (ids: Ids, mark: string) => S
   "contexts.compact": ({ context }) => ({ params: { id: context }, json: { maxTokens: 1000 } }),
   "contexts.search": ({ context }) => ({ params: { id: context }, json: { query: "anything" } }),
   "events.list": page,
+  // A stream has no end; whoever may read it is told that this is no cursor.
+  "events.stream": () => ({ query: "?lastEventId=none" }),
   "events.get": ({ event }) => ({ params: { id: event } }),
   "documents.add": (_, mark) => ({ json: { title: mark, text: mark } }),
   "documents.list": page,

@@ -1,18 +1,15 @@
 import { EventRepository } from "@devops-mcp/core/ports/EventRepository"
 import { Event } from "@devops-mcp/domain/Event"
 import { DateTime, Effect, Layer } from "effect"
-import { storable, toRow } from "../Rows.ts"
+import { toRow } from "../Rows.ts"
+import { conditionsOf, feedOf } from "./EventFeed.ts"
 import { makeTable } from "./Tables.ts"
 
 export const EventRepositoryLive = Layer.effect(
   EventRepository,
   Effect.gen(function* () {
-    const { decode, get, list, run, sql } = yield* makeTable({
-      table: "events",
-      resource: "event",
-      schema: Event,
-      key: "id"
-    })
+    const table = yield* makeTable({ table: "events", resource: "event", schema: Event, key: "id" })
+    const { decode, get, list, run, sql } = table
     const eventRow = toRow(Event)
 
     return EventRepository.of({
@@ -26,16 +23,16 @@ export const EventRepositoryLive = Layer.effect(
             // A late failure of one worker never takes back what another has processed.
             yield* sql`
               insert into events ${sql.insert({ ...row, tenantId })}
-              on conflict (id, received_at) do update set status = excluded.status where events.status <> 'processed'`
+              on conflict (id, received_at) do update set status = excluded.status, changed_xid = excluded.changed_xid
+              where events.status <> 'processed' and events.status <> excluded.status`
             const [stored] = yield* decode(yield* sql`select * from events where id = ${event.id}`)
             return stored ?? event
           })
         ),
+      ...feedOf(table),
       list: (tenantId, filter) =>
         list(tenantId, filter, [
-          ...(filter.source === undefined ? [] : [sql`source = ${filter.source}`]),
-          ...(filter.type === undefined ? [] : [sql`type = ${storable(filter.type)}`]),
-          ...(filter.repository === undefined ? [] : [sql`repository = ${storable(filter.repository)}`]),
+          ...conditionsOf(sql, filter),
           ...(filter.since === undefined ? [] : [sql`occurred_at >= ${DateTime.toDateUtc(filter.since)}`]),
           ...(filter.until === undefined ? [] : [sql`occurred_at < ${DateTime.toDateUtc(filter.until)}`])
         ])

@@ -20,7 +20,7 @@ import {
   taskNotification
 } from "../edge/Subscriptions.ts"
 import { serverInformation } from "../edge/SdkServer.ts"
-import { eventStream, frame } from "./Sse.ts"
+import { eventStream, frame } from "@devops-mcp/infrastructure/Sse"
 
 /** Listeners of one process at once; one more is told to come back later. */
 const mostListeners = 10_000

@@ -6,7 +6,7 @@ import type { Registries } from "../edge/Registries.ts"
 import { Caller } from "../edge/Caller.ts"
 import { makeSdkServer, sdkReporter } from "../edge/SdkServer.ts"
 import { ModernChannel } from "./ModernChannel.ts"
-import { eventStream, frame } from "./Sse.ts"
+import { eventStream, frame } from "@devops-mcp/infrastructure/Sse"
 
 /** Messages that wait for a client that reads slowly; one more and the exchange ends. */
 const longestBacklog = 1000

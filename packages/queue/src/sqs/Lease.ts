@@ -1,4 +1,4 @@
-import { relayLease } from "@devops-mcp/resilience/Policies"
+import { relayLease } from "@devops-mcp/resilience/JobPolicies"
 import { Duration, Effect, Option } from "effect"
 import { SecureRandom } from "effect/crypto"
 import { SqlClient, type SqlError } from "effect/sql"

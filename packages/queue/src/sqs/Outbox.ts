@@ -1,5 +1,5 @@
 import { QueueName } from "@devops-mcp/contract/Jobs"
-import { outboxStuck, outboxWindow, settledLifetime } from "@devops-mcp/resilience/Policies"
+import { outboxStuck, outboxWindow, settledLifetime } from "@devops-mcp/resilience/JobPolicies"
 import { Duration, Effect, Schema } from "effect"
 import { SqlClient, type Statement } from "effect/sql"
 import { outboxTable } from "../JobsTable.ts"

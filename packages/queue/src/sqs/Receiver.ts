@@ -1,4 +1,4 @@
-import { longPoll, sqsReceiveRetry, sqsVisibility } from "@devops-mcp/resilience/Policies"
+import { longPoll, sqsReceiveRetry, sqsVisibility } from "@devops-mcp/resilience/JobPolicies"
 import { Deferred, Duration, Effect, Queue } from "effect"
 import type { KnownJob, Outbox } from "./Outbox.ts"
 import { jobIdAttribute } from "./Relay.ts"

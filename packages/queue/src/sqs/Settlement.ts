@@ -1,5 +1,5 @@
 import type { QueueName } from "@devops-mcp/contract/Jobs"
-import { sqsSettleLinger, sqsSettleRetry } from "@devops-mcp/resilience/Policies"
+import { sqsSettleLinger, sqsSettleRetry } from "@devops-mcp/resilience/JobPolicies"
 import { Effect, Exit, Request, RequestResolver } from "effect"
 import type { Outbox } from "./Outbox.ts"
 import { SqsClient, SqsFailure } from "./SqsClient.ts"

@@ -1,4 +1,4 @@
-import { longPoll, sqsRequestTimeout } from "@devops-mcp/resilience/Policies"
+import { longPoll, sqsRequestTimeout } from "@devops-mcp/resilience/JobPolicies"
 import type { MessageAttributeValue, SQSClient } from "@aws-sdk/client-sqs"
 import { Config, Context, Duration, Effect, Layer, Option, Predicate, Schema } from "effect"
 

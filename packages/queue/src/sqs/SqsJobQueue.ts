@@ -9,7 +9,7 @@ import {
   sqsHeartbeat,
   sqsSettleRetry,
   sqsVisibility
-} from "@devops-mcp/resilience/Policies"
+} from "@devops-mcp/resilience/JobPolicies"
 import { Duration, Effect, Latch, Layer, Predicate, type Schedule, Schema } from "effect"
 import { SqlClient } from "effect/sql"
 import { scheduledDelay } from "../ScheduledDelay.ts"

@@ -1,5 +1,5 @@
 import { QueueName } from "@devops-mcp/contract/Jobs"
-import { sqsBackstop, sqsRetention, sqsStartRetry, sqsVisibility } from "@devops-mcp/resilience/Policies"
+import { sqsBackstop, sqsRetention, sqsStartRetry, sqsVisibility } from "@devops-mcp/resilience/JobPolicies"
 import { Context, Duration, Effect, Layer, Option, Schema } from "effect"
 import { SqsClient, type SqsFailure } from "./SqsClient.ts"
 

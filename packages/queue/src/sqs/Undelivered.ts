@@ -1,5 +1,5 @@
 import type { makeJobAttempts } from "@devops-mcp/core/jobs/JobAttempts"
-import { sqsRequestTimeout, sqsVisibility } from "@devops-mcp/resilience/Policies"
+import { sqsRequestTimeout, sqsVisibility } from "@devops-mcp/resilience/JobPolicies"
 import { Duration, Effect, Schema } from "effect"
 import type { Bodies } from "./Bodies.ts"
 import { jobIdAttribute } from "./Relay.ts"

@@ -4,7 +4,7 @@ import type { JSONRPCMessage, JSONRPCRequest } from "@modelcontextprotocol/serve
 import { Duration, Effect, Queue, Stream } from "effect"
 import { HttpServerResponse } from "effect/http"
 import { encodeJson } from "../../edge/Json.ts"
-import { eventStream, frame } from "../Sse.ts"
+import { eventStream, frame } from "@devops-mcp/infrastructure/Sse"
 import { type EventLog, eventFrame } from "./EventLog.ts"
 import type { Exchange, Outgoing } from "./Exchange.ts"
 import type { Refusal } from "../Refusal.ts"

@@ -9,7 +9,7 @@ import {
   mcpStreamSilence
 } from "@devops-mcp/resilience/Policies"
 import { DateTime, Effect, Queue, Stream } from "effect"
-import { frame } from "../Sse.ts"
+import { frame } from "@devops-mcp/infrastructure/Sse"
 import { badRequest, storeFailed } from "./Refusals.ts"
 import { eventId } from "./WireIds.ts"
 

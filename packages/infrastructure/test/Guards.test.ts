@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { ConfigProvider, Effect } from "effect"
-import { guardConfig, refusalOf } from "../src/edge/Guards.ts"
+import { guardConfig, refusalOf } from "@devops-mcp/infrastructure/Guards"
 
 const rulesOf = (variables: Record<string, string>) =>
   guardConfig.pipe(Effect.provide(ConfigProvider.layer(ConfigProvider.fromUnknown(variables))))

@@ -1,4 +1,4 @@
-import { corsOrigins } from "@devops-mcp/infrastructure/Settings"
+import { corsOrigins } from "./Settings.ts"
 import { Config, Result } from "effect"
 
 /** Names of this machine itself; IPv6 as in URLs. */

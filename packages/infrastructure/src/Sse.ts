@@ -6,7 +6,8 @@ import { HttpServerResponse } from "effect/http"
 export interface Frame {
   readonly event?: string
   readonly id?: string
-  readonly data: string
+  /** Without data nothing is dispatched; a client keeps the id all the same. */
+  readonly data?: string
   /** Milliseconds after which a client that lost the stream comes back. */
   readonly retry?: number
 }
@@ -17,7 +18,7 @@ export const frame = ({ data, event, id, retry }: Frame): string =>
     ...(event === undefined ? [] : [`event: ${event}`]),
     ...(id === undefined ? [] : [`id: ${id}`]),
     ...(retry === undefined ? [] : [`retry: ${retry}`]),
-    `data: ${data}`,
+    ...(data === undefined ? [] : [`data: ${data}`]),
     "\n"
   ].join("\n")
 
