@@ -233,6 +233,7 @@ const WebhookRepositoryFake = Layer.sync(WebhookRepository, () => {
     target,
     plainSecrets: () => Effect.succeed([]),
     sealSecret: () => Effect.succeed(false),
+    noteObject: () => Effect.void,
     accept: (_tenant, { externalId, id }) =>
       Effect.sync(() => {
         const stored = deliveries.get(externalId)

@@ -11,7 +11,8 @@ export const EventRepositoryLive = Layer.effect(
       table: "events",
       resource: "event",
       schema: Event,
-      key: "id"
+      key: "id",
+      isMonthly: true
     })
     const eventRow = toRow(Event)
 
@@ -27,7 +28,11 @@ export const EventRepositoryLive = Layer.effect(
             yield* sql`
               insert into events ${sql.insert({ ...row, tenantId })}
               on conflict (id, received_at) do update set status = excluded.status where events.status <> 'processed'`
-            const [stored] = yield* decode(yield* sql`select * from events where id = ${event.id}`)
+            const [stored] = yield* decode(
+              yield* sql`
+                select * from events
+                where id = ${event.id} and received_at = ${DateTime.toDateUtc(event.receivedAt)}`
+            )
             return stored ?? event
           })
         ),
