@@ -13,6 +13,7 @@ import { AgentContexts } from "./contexts/AgentContexts.ts"
 import { RequestReplays } from "./idempotency/RequestReplays.ts"
 import { Ingest } from "./ingest/Ingest.ts"
 import { Knowledge } from "./knowledge/Knowledge.ts"
+import { Retention } from "./retention/Retention.ts"
 import { Results } from "./results/Results.ts"
 import { Secrets } from "./secrets/Secrets.ts"
 import { Tasks } from "./tasks/Tasks.ts"
@@ -29,6 +30,7 @@ export const CoreLive = Layer.mergeAll(
   Ingest.layer,
   RequestReplays.layer,
   Results.layer,
+  Retention.layer,
   Tasks.layer.pipe(
     Layer.provide(Audit.layer),
     Layer.provideMerge(Tools.layer),

@@ -19,6 +19,7 @@ import { DocumentRepository } from "@devops-mcp/core/ports/DocumentRepository"
 import { EmbedderError } from "@devops-mcp/core/ports/Embedder"
 import { EventRepository } from "@devops-mcp/core/ports/EventRepository"
 import { JobQueue } from "@devops-mcp/core/ports/JobQueue"
+import { ObjectStore } from "@devops-mcp/core/ports/ObjectStore"
 import { StoreError } from "@devops-mcp/core/ports/StoreError"
 import { TenantRepository } from "@devops-mcp/core/ports/TenantRepository"
 import { ToolFailure } from "@devops-mcp/core/ports/ToolAdapter"
@@ -272,6 +273,7 @@ const WebhooksOnFakes = Webhooks.layer.pipe(
     WebhookAdaptersFake,
     Layer.mock(JobQueue, { offer: () => Effect.void }),
     TestSecrets,
+    Layer.mock(ObjectStore, {}),
     Layer.succeed(Transactions, { run: (_tenant, effect) => effect })
   ])
 )

@@ -82,6 +82,18 @@ export const auditRetention = Config.schema(
   "AUDIT_RETENTION_DAYS"
 ).pipe(Config.withDefault(365), Config.map(Duration.days))
 
+const keptDays = (name: string, absent: number) =>
+  Config.schema(Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: 36_500 })), name).pipe(
+    Config.withDefault(absent),
+    Config.map(Duration.days)
+  )
+
+/** How long events and what they were made from are kept: months that ended so many days ago are dropped. */
+export const retentionSettings = Config.all({
+  events: keptDays("EVENT_RETENTION_DAYS", 365),
+  deliveries: keptDays("DELIVERY_RETENTION_DAYS", 30)
+})
+
 /** Where jobs wait. */
 export const queueDriver = Config.schema(
   Schema.Literal("postgres").annotate({ expected: "'postgres', the one driver of this version" }),
@@ -160,6 +172,7 @@ export const checkSettings = Effect.asVoid(
     limitSettings,
     workerConcurrency,
     auditRetention,
+    retentionSettings,
     queueDriver,
     bootstrapKey,
     masterKeySource,

@@ -319,3 +319,25 @@ export const secretsManagerRetry = Schedule.exponential("300 millis").pipe(
 
 /** How long the HTTP API works on one request: longer than any call of a tool, which tells itself when it was too long. */
 export const apiRequestTimeout = Duration.sum(toolCallTimeout, Duration.seconds(5))
+
+/** How often what is old is removed and months are made ahead. */
+export const retentionUpkeep = Schedule.spaced("1 hour")
+
+/** For how long it is known which jobs took effect; the queue gives none again after minutes. */
+export const idempotencyLifetime = Duration.days(30)
+
+/** How long an expired API key stays listed; it is refused from its expiry on. The database's policy says the same. */
+export const expiredKeyLifetime = Duration.days(30)
+
+/** How long the object store has for a payload; whoever sends it waits meanwhile. */
+export const payloadStoreTimeout = Duration.seconds(20)
+
+/** How old an object without a delivery is when it is removed: its delivery may be about to be accepted. */
+export const payloadGrace = Duration.hours(1)
+
+/** Objects that are removed at once. */
+export const payloadRemovals = 8
+
+/** For how long a webhook's secret verifies beside the one that replaced it, when nobody says otherwise, and at most. */
+export const secretOverlap = Duration.hours(24)
+export const longestSecretOverlap = Duration.days(30)

@@ -8,6 +8,7 @@ import { SecureRandom } from "effect/crypto"
 import { Base64Url } from "effect/encoding"
 import { makeNewId } from "../NewId.ts"
 import { JobQueue, type QueueError } from "../ports/JobQueue.ts"
+import type { ObjectStoreError } from "../ports/ObjectStore.ts"
 import { StoreError } from "../ports/StoreError.ts"
 import { Transactions } from "../ports/Transactions.ts"
 import { WebhookAdapters, type WebhookHeaders } from "../ports/WebhookAdapter.ts"
@@ -15,6 +16,7 @@ import { type WebhookTarget, WebhookRepository } from "../ports/WebhookRepositor
 import { Secrets } from "../secrets/Secrets.ts"
 import { webhookSecret } from "../secrets/Purposes.ts"
 import { deepestNesting, isNestedDeeper } from "../JsonNesting.ts"
+import { makePayloads } from "./Payloads.ts"
 
 const decodeJson = Schema.decodeEffect(Schema.fromJsonString(Schema.Json))
 
@@ -40,7 +42,7 @@ export class Webhooks extends Context.Service<
       body: string
     ) => Effect.Effect<
       typeof AcceptedDelivery.Type,
-      NotFound | Unauthenticated | InvalidInput | StoreError | QueueError
+      NotFound | Unauthenticated | InvalidInput | StoreError | QueueError | ObjectStoreError
     >
   }
 >()("@devops-mcp/core/webhooks/Webhooks") {
@@ -53,6 +55,7 @@ export class Webhooks extends Context.Service<
       const jobs = yield* JobQueue
       const random = yield* SecureRandom.SecureRandom
       const secrets = yield* Secrets
+      const payloads = yield* makePayloads
       const newId = yield* makeNewId
 
       /** Who sends repeats a delivery that met an outage, and a key that is missing from the configuration is one. */
@@ -84,16 +87,19 @@ export class Webhooks extends Context.Service<
         yield* adapter.verify({ secret: yield* secretOf(target), headers, body })
         const payload = yield* decodePayload(body)
         const { eventType, externalId } = yield* adapter.identify(headers, payload)
+        const deliveryId = yield* newId(DeliveryId)
+        const receivedAt = yield* DateTime.now
+        const payloadKey = yield* payloads.keep(tenantId, deliveryId, receivedAt, body)
         const delivery = {
-          id: yield* newId(DeliveryId),
+          id: deliveryId,
           webhookId: id,
           source: webhook.source,
           externalId,
           eventType,
-          payload,
-          receivedAt: yield* DateTime.now
+          ...(payloadKey === undefined ? { payload } : { payload: null, payloadKey }),
+          receivedAt
         }
-        return yield* transactions.run(
+        const accepted = yield* transactions.run(
           tenantId,
           Effect.gen(function* () {
             const { deliveryId, duplicate } = yield* repository.accept(tenantId, delivery)
@@ -102,6 +108,8 @@ export class Webhooks extends Context.Service<
             return { deliveryId, status: "accepted" as const }
           })
         )
+        if (accepted.status === "duplicate") yield* payloads.discard(payloadKey)
+        return accepted
       })
 
       return Webhooks.of({ create, receive })
