@@ -106,6 +106,7 @@ export const attempts = Effect.gen(function* () {
     "documents.delete": (t, { document }) => documents.delete(t, document.id),
     "webhooks.get": (t, { webhook }) => webhooks.get(t, webhook.id),
     "webhooks.delete": (t, { webhook }) => webhooks.delete(t, webhook.id),
+    "webhooks.rotateSecret": (t, { webhook }) => webhooks.rotateSecret(t, webhook.id, anySealedText, undefined),
     "webhooks.getDelivery": (t, { deliveryId }) => webhooks.getDelivery(t, deliveryId),
     "events.get": (t, { event }) => events.get(t, event.id),
     "keys.get": (t, { key }) => keys.get(t, key.id),

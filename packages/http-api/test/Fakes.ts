@@ -234,6 +234,7 @@ const WebhookRepositoryFake = Layer.sync(WebhookRepository, () => {
     target,
     plainSecrets: () => Effect.succeed([]),
     sealSecret: () => Effect.succeed(false),
+    rotateSecret: (_tenant, id) => Effect.map(target(id), (found) => found.webhook),
     noteObject: () => Effect.void,
     accept: (_tenant, { externalId, id }) =>
       Effect.sync(() => {

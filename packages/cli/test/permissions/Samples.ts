@@ -64,6 +64,7 @@ export const routeSamples: Readonly<Record<string, (ids: Ids, mark: string) => S
   "webhooks.create": (_, mark) => ({ json: { source: "github", name: mark } }),
   "webhooks.list": page,
   "webhooks.get": ({ webhook }) => ({ params: { id: webhook } }),
+  "webhooks.rotateSecret": ({ webhook }) => ({ params: { id: webhook }, json: {} }),
   "webhooks.delete": ({ webhook }) => ({ params: { id: webhook } }),
   "apiKeys.create": (_, mark) => ({ json: { name: mark, role: "viewer" } }),
   "apiKeys.list": page,

@@ -1,6 +1,7 @@
 import { type StoredSecret, WebhookRepository } from "@devops-mcp/core/ports/WebhookRepository"
 import { SealedText } from "@devops-mcp/core/secrets/SealedText"
 import { NotFound } from "@devops-mcp/domain/Errors"
+import { Timestamp } from "@devops-mcp/domain/Fields"
 import { DeliveryId, TenantId, WebhookId } from "@devops-mcp/domain/Ids"
 import { Delivery, Webhook } from "@devops-mcp/domain/Webhook"
 import { DateTime, Effect, Layer, Schema } from "effect"
@@ -14,7 +15,9 @@ const Target = Schema.Struct({
   ...Webhook.fields,
   tenantId: TenantId,
   secret: Schema.optionalKey(PlainText),
-  sealedSecret: Schema.optionalKey(SealedText)
+  sealedSecret: Schema.optionalKey(SealedText),
+  previousSealedSecret: Schema.optionalKey(SealedText),
+  previousExpiresAt: Schema.optionalKey(Timestamp)
 })
 
 const PlainRow = Schema.Struct({ id: WebhookId, secret: PlainText })
@@ -74,8 +77,15 @@ export const WebhookRepositoryLive = Layer.effect(
           Effect.gen(function* () {
             const [row] = yield* decodeTarget(yield* sql`select * from webhooks where id = ${id}`)
             if (row === undefined) return yield* new NotFound({ resource: "webhook", id })
-            const { sealedSecret: _sealed, secret: _plain, tenantId, ...webhook } = row
-            return { tenantId, webhook, secret: yield* storedSecret(row) }
+            const { createdAt, name, previousExpiresAt, previousSealedSecret, source, tenantId } = row
+            return {
+              tenantId,
+              webhook: { id, source, name, createdAt },
+              secret: yield* storedSecret(row),
+              ...(previousSealedSecret === undefined || previousExpiresAt === undefined
+                ? {}
+                : { previous: { sealed: previousSealedSecret, expiresAt: previousExpiresAt } })
+            }
           })
         ),
       plainSecrets: (tenantId, limit) =>
@@ -98,6 +108,23 @@ export const WebhookRepositoryLive = Layer.effect(
               update webhooks set secret = null, sealed_secret = ${secret}
               where id = ${id} and secret is not null returning id`,
             (rows) => rows.length > 0
+          )
+        ),
+      rotateSecret: (tenantId, id, secret, previousExpiresAt) =>
+        webhooks.run(
+          tenantId,
+          "rotateSecret",
+          webhooks.one(
+            id,
+            previousExpiresAt === undefined
+              ? sql`
+                  update webhooks set secret = null, sealed_secret = ${secret},
+                    previous_sealed_secret = null, previous_expires_at = null
+                  where id = ${id} returning *`
+              : sql`
+                  update webhooks set sealed_secret = ${secret}, previous_sealed_secret = sealed_secret,
+                    previous_expires_at = ${DateTime.toDateUtc(previousExpiresAt)}
+                  where id = ${id} returning *`
           )
         ),
       noteObject: (tenantId, deliveryId, receivedAt) =>
