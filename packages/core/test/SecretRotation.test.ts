@@ -202,7 +202,7 @@ layer(TestLayer, { excludeTestServices: true, timeout: "60 seconds" })("the rota
       const found = yield* sql<{ readonly table: string; readonly column: string }>`
           select c.relname as "table", a.attname as "column"
           from pg_class c join pg_attribute a on a.attrelid = c.oid and not a.attisdropped
-          where c.relnamespace = 'public'::regnamespace and c.relkind in ('r', 'p') and starts_with(a.attname, 'sealed_')`
+          where c.relnamespace = 'public'::regnamespace and c.relkind in ('r', 'p') and a.attname ~ '(^|_)sealed_'`
       const names = (places: typeof columns) => places.map(({ column, table }) => `${table}.${column}`).toSorted()
       assert.deepStrictEqual(names(found), names(columns))
     })

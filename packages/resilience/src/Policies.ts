@@ -341,3 +341,13 @@ export const payloadRemovals = 8
 /** For how long a webhook's secret verifies beside the one that replaced it, when nobody says otherwise, and at most. */
 export const secretOverlap = Duration.hours(24)
 export const longestSecretOverlap = Duration.days(30)
+
+/** How long S3 has for one request with its body, and how often it is asked; all within what callers wait. */
+export const s3Timeout = Duration.seconds(10)
+export const s3ConnectTimeout = Duration.seconds(3)
+export const s3Retry = Schedule.exponential("200 millis").pipe(
+  Schedule.jittered,
+  Schedule.upTo({ times: 2 }),
+  Schedule.setInputType<Retryable>(),
+  Schedule.while(({ input }) => input.retryable)
+)
