@@ -130,7 +130,7 @@ const make = Effect.fnUntraced(function* (options: S3Options) {
     yield* Effect.annotateCurrentSpan({ key })
     const place = yield* placeOf("get", key)
     const found = yield* attempt("get", (signal) => read(place, signal)).pipe(
-      Effect.map(Option.some),
+      Effect.asSome,
       Effect.catchIf(
         (error) => statusOf(error.cause) === 404,
         () => Effect.succeedNone

@@ -65,8 +65,7 @@ export class Retention extends Context.Service<
           { concurrency: payloadRemovals }
         )
         if (gone.length > 0) yield* repository.forgetObjects(gone)
-        if (failures[0] !== undefined) yield* Effect.fail(failures[0])
-        return gone.length
+        return failures[0] === undefined ? gone.length : yield* failures[0]
       })
 
       /** Batch after batch of what answers how many it was; what was done before a failure counts. */
