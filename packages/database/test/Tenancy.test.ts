@@ -114,7 +114,7 @@ layer(TestLayer, { excludeTestServices: true, timeout: "60 seconds" })("tenancy"
         yield* sql`
         insert into api_keys (id, tenant_id, name, role, hash, lookup_id, scheme, created_at, expires_at)
         select gen_random_uuid(), ${tenant}, 'k', 'viewer', days, ${tenant} || days, 'sha256', now(), now() - days::interval
-        from (values (null), ('1 day'), ('29 days'), ('31 days')) as expired (age), lateral (select coalesce(age, '-1 day') as days) d`
+        from (values ('-1 day'), ('1 day'), ('29 days'), ('31 days')) as ago (days)`
         yield* tenancy.system("test", sql`delete from api_keys`)
         const left = yield* sql<{ readonly hash: string }>`
         select hash from api_keys where tenant_id = ${tenant} order by hash`
