@@ -20,6 +20,7 @@ const secrets = {
   wrongKey: `dmk_${random()}${random()}`,
   encryptionKey: Buffer.from(random()).toString("base64"),
   webhookSecret: `hook ${random()}`,
+  rotatedSecret: `rotated ${random()}`,
   wrongWebhookSecret: `wrong hook ${random()}`,
   senderToken: `sender ${random()}`,
   toolPassword: `tool ${random()}`,
@@ -143,8 +144,12 @@ layer(Layer.merge(NodeServices.layer, AuthorizationServer.layer(claims)), {
         const address = `${program.url}${new URL(url).pathname}`
         const [delivery] = gitHubDeliveries
         assert.isDefined(delivery)
+        const rotation = `/api/v1/webhooks/${new URL(url).pathname.split("/").at(-1)}/rotate-secret`
+        const rotated = post({ secret: secrets.rotatedSecret })
+        yield* send(200, rotation, rotated, secrets.bootstrapKey, "creation of rotatedSecret")
         for (const [secret, status] of [
           [secrets.webhookSecret, 202],
+          [secrets.rotatedSecret, 202],
           [secrets.wrongWebhookSecret, 401]
         ] as const) {
           assert.strictEqual((yield* postDelivery(address, secret, delivery)).status, status)

@@ -1,8 +1,9 @@
-import { Name } from "@devops-mcp/domain/Fields"
+import { Name, Timestamp } from "@devops-mcp/domain/Fields"
 import { DeliveryId, WebhookId } from "@devops-mcp/domain/Ids"
 import { Page } from "@devops-mcp/domain/Page"
 import { Webhook, WebhookSource } from "@devops-mcp/domain/Webhook"
-import { Schema } from "effect"
+import { longestSecretOverlap } from "@devops-mcp/resilience/Policies"
+import { Duration, Schema } from "effect"
 import { HttpApiEndpoint, HttpApiGroup, HttpApiSchema, OpenApi } from "effect/http-api"
 import { guarded, Requires, requires } from "./Authorization.ts"
 import { idempotent } from "./Idempotency.ts"
@@ -20,15 +21,17 @@ import {
 
 const params = { id: WebhookId }
 
+const secret = Schema.optionalKey(
+  Schema.String.check(Schema.isBetweenLength(16, 200)).annotate({
+    description:
+      "What the sender signs with, for senders that make it themselves: Slack's signing secret, a signing token of GitLab or PagerDuty. Made by us when absent."
+  })
+)
+
 export const CreateWebhook = Schema.Struct({
   source: WebhookSource,
   name: Name,
-  secret: Schema.optionalKey(
-    Schema.String.check(Schema.isBetweenLength(16, 200)).annotate({
-      description:
-        "What the sender signs with, for senders that make it themselves: Slack's signing secret, a signing token of GitLab. Made by us when absent."
-    })
-  )
+  secret
 }).annotate({ identifier: "CreateWebhook" })
 
 /** A webhook with where to send deliveries. */
@@ -40,6 +43,21 @@ export const WebhookWithUrl = Schema.Struct({ ...Webhook.fields, url: Schema.Str
 export const CreatedWebhook = Schema.Struct({ ...WebhookWithUrl.fields, secret: Schema.String }).annotate({
   identifier: "CreatedWebhook"
 })
+
+/** For how long the secret that is replaced verifies beside the new one: 24 hours when absent, 0 for not at all. */
+export const RotateWebhookSecret = Schema.Struct({
+  secret,
+  overlapSeconds: Schema.optionalKey(
+    Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: Duration.toSeconds(longestSecretOverlap) }))
+  )
+}).annotate({ identifier: "RotateWebhookSecret" })
+
+/** The new secret is in this answer only. */
+export const RotatedWebhookSecret = Schema.Struct({
+  ...CreatedWebhook.fields,
+  /** Until then the secret of before verifies too; absent when it does not. */
+  previousExpiresAt: Schema.optionalKey(Timestamp)
+}).annotate({ identifier: "RotatedWebhookSecret" })
 
 export class WebhooksApi extends guarded(
   "webhooks",
@@ -56,6 +74,12 @@ export class WebhooksApi extends guarded(
   HttpApiEndpoint.get("get", "/:id", { params, success: WebhookWithUrl, error: CommonProblems }).pipe(
     requires("webhooks:admin")
   ),
+  HttpApiEndpoint.post("rotateSecret", "/:id/rotate-secret", {
+    params,
+    payload: RotateWebhookSecret,
+    success: RotatedWebhookSecret,
+    error: CommonProblems
+  }).pipe(idempotent, requires("webhooks:admin")),
   HttpApiEndpoint.delete("delete", "/:id", { params, error: CommonProblems }).pipe(requires("webhooks:admin"))
 )
   .prefix("/webhooks")

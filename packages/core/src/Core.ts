@@ -15,6 +15,7 @@ import { RequestReplays } from "./idempotency/RequestReplays.ts"
 import { Ingest } from "./ingest/Ingest.ts"
 import { DeadLetters } from "./jobs/DeadLetters.ts"
 import { Knowledge } from "./knowledge/Knowledge.ts"
+import { Retention } from "./retention/Retention.ts"
 import { Results } from "./results/Results.ts"
 import { Secrets } from "./secrets/Secrets.ts"
 import { Tasks } from "./tasks/Tasks.ts"
@@ -33,6 +34,7 @@ export const CoreLive = Layer.mergeAll(
   Ingest.layer,
   RequestReplays.layer,
   Results.layer,
+  Retention.layer,
   Tasks.layer.pipe(
     Layer.provide(Audit.layer),
     Layer.provideMerge(Tools.layer),

@@ -113,7 +113,7 @@ export const UseCases = CoreLive.pipe(
       TestDatabase,
       TestSigningKey,
       BusMemory.layer,
-      ObjectStoreFake.pipe(Layer.provide(Objects.layer)),
+      ObjectStoreFake.pipe(Layer.provideMerge(Objects.layer)),
       CacheMemory.layer,
       EmbedderFault.layer,
       AccessTokens.layerRefusing,

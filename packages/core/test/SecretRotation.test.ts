@@ -117,6 +117,29 @@ layer(TestLayer, { excludeTestServices: true, timeout: "60 seconds" })("the rota
     })
   )
 
+  it.effect("renews a webhook's secret and the one before, which verifies too", () =>
+    Effect.gen(function* () {
+      yield* clean
+      const tenantId = yield* freshTenant
+      const webhooks = yield* WebhookRepository
+      const id = freshId(WebhookId)
+      const sealed = (secret: string) =>
+        Effect.flatMap(Secrets, (secrets) => secrets.seal(tenantId, webhookSecret(id), Redacted.make(secret)))
+      yield* Effect.gen(function* () {
+        const webhook = { id, source: "github" as const, name: "w", createdAt: now }
+        yield* webhooks.create(tenantId, webhook, yield* sealed("first"))
+        yield* webhooks.rotateSecret(tenantId, id, yield* sealed("second"), DateTime.makeUnsafe("2100-01-01T00:00:00Z"))
+      }).pipe(Effect.provide(installation(1)))
+      assert.strictEqual((yield* Effect.provide(rotate, installation(2, 1))).renewed, 2)
+      const { previous, secret } = yield* webhooks.target(id)
+      const stored = [secret._tag === "Sealed" ? secret.sealed : "", previous?.sealed ?? ""]
+      const opened = yield* Effect.forEach(stored, (text) =>
+        Effect.flatMap(Secrets, (secrets) => secrets.open(tenantId, webhookSecret(id), text))
+      ).pipe(Effect.provide(installation(2)))
+      assert.deepStrictEqual(opened.map(Redacted.value), ["second", "first"])
+    })
+  )
+
   it.effect("leaves alone and counts what it cannot read, and goes on", () =>
     Effect.gen(function* () {
       yield* clean
@@ -179,7 +202,7 @@ layer(TestLayer, { excludeTestServices: true, timeout: "60 seconds" })("the rota
       const found = yield* sql<{ readonly table: string; readonly column: string }>`
           select c.relname as "table", a.attname as "column"
           from pg_class c join pg_attribute a on a.attrelid = c.oid and not a.attisdropped
-          where c.relnamespace = 'public'::regnamespace and c.relkind in ('r', 'p') and starts_with(a.attname, 'sealed_')`
+          where c.relnamespace = 'public'::regnamespace and c.relkind in ('r', 'p') and a.attname ~ '(^|_)sealed_'`
       const names = (places: typeof columns) => places.map(({ column, table }) => `${table}.${column}`).toSorted()
       assert.deepStrictEqual(names(found), names(columns))
     })

@@ -12,6 +12,7 @@ import { DocumentRepositoryLive } from "./repositories/Documents.ts"
 import { EventRepositoryLive } from "./repositories/Events.ts"
 import { McpSessionRepositoryLive } from "./repositories/McpSessions.ts"
 import { RequestReplayRepositoryLive } from "./repositories/RequestReplays.ts"
+import { RetentionRepositoryLive } from "./repositories/Retention.ts"
 import { SealedValuesLive } from "./repositories/SealedValues.ts"
 import { SearchIndexLive } from "./repositories/SearchIndex.ts"
 import { TaskRepositoryLive } from "./repositories/Tasks.ts"
@@ -31,6 +32,7 @@ export const RepositoriesLive = Layer.mergeAll(
   IdempotencyRepositoryLive,
   McpSessionRepositoryLive,
   RequestReplayRepositoryLive,
+  RetentionRepositoryLive,
   SealedValuesLive,
   SearchIndexLive,
   TaskRepositoryLive,

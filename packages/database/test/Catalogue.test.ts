@@ -33,8 +33,8 @@ const mistakes: Array<{ readonly fault: string; readonly statements: ReadonlyArr
     statements: ["grant update (name) on tenants to devops_mcp_app"]
   },
   {
-    fault: "contexts: devops_mcp_system may SELECT without a policy",
-    statements: ["grant select on contexts to devops_mcp_system"]
+    fault: "documents: devops_mcp_system may SELECT without a policy",
+    statements: ["grant select on documents to devops_mcp_system"]
   },
   { fault: "contexts: devops_mcp_app may TRUNCATE", statements: ["grant truncate on contexts to devops_mcp_app"] },
   { fault: "contexts: everybody may SELECT", statements: ["grant select on contexts to public"] },
@@ -77,7 +77,16 @@ layer(TestDatabase, { excludeTestServices: true, timeout: "60 seconds" })("the c
     Effect.gen(function* () {
       assert.includeMembers(
         [...(yield* tenantTableNames)],
-        ["tenants", "contexts", "events", "events_default", "tasks"]
+        [
+          "tenants",
+          "contexts",
+          "events",
+          "events_default",
+          "deliveries",
+          "deliveries_default",
+          "delivery_keys",
+          "tasks"
+        ]
       )
       assert.deepStrictEqual(yield* faults, [])
     })
@@ -105,6 +114,8 @@ layer(TestDatabase, { excludeTestServices: true, timeout: "60 seconds" })("the c
           "audit_heads: select",
           "audit_log: select",
           "deliveries: insert, select",
+          "delivery_keys: insert, select",
+          "delivery_objects: insert, select",
           "events: insert, select, update",
           "idempotency: insert, select",
           "job_outbox: insert, select (id, queue)",
@@ -119,10 +130,17 @@ layer(TestDatabase, { excludeTestServices: true, timeout: "60 seconds" })("the c
   it.effect("gives the system role what it needs before a tenant is known, and to remove what has expired", () =>
     Effect.gen(function* () {
       assert.deepStrictEqual(yield* rightsOf(systemRole), [
-        "api_keys: select",
+        "api_keys: delete, select",
         "audit_heads: insert, select, update",
         "audit_log: insert, select (hash, id, recorded_at, seq, tenant_id)",
         "dead_letters: delete, select (discarded_at)",
+        "chunks: delete, select (kind, ref_id, tenant_id)",
+        "contexts: delete, select (expires_at, id, tenant_id)",
+        "deliveries: select (id, received_at)",
+        "delivery_keys: delete, select (received_at)",
+        "delivery_objects: delete, select",
+        "events: select (id, received_at)",
+        "idempotency: delete, select (claimed_at)",
         "mcp_events: delete, select (expires_at)",
         "mcp_sessions: delete, select (expires_at)",
         "request_replays: delete, select (expires_at)",
@@ -131,6 +149,7 @@ layer(TestDatabase, { excludeTestServices: true, timeout: "60 seconds" })("the c
         "webhooks: select"
       ])
       assert.deepStrictEqual(yield* policiesOf(systemRole), [
+        "api_keys: delete using (expires_at <= (now() - '30 days'::interval))",
         "api_keys: select using true",
         "audit_heads: insert check true",
         "audit_heads: select using true",
@@ -139,6 +158,18 @@ layer(TestDatabase, { excludeTestServices: true, timeout: "60 seconds" })("the c
         "audit_log: select using true",
         "dead_letters: delete using (discarded_at IS NOT NULL)",
         "dead_letters: select using (discarded_at IS NOT NULL)",
+        "chunks: delete using (kind = ANY (ARRAY['event'::text, 'context'::text]))",
+        "chunks: select using (kind = ANY (ARRAY['event'::text, 'context'::text]))",
+        "contexts: delete using (expires_at <= now())",
+        "contexts: select using (expires_at <= now())",
+        "deliveries: select using true",
+        "delivery_keys: delete using (received_at <= (now() - '1 day'::interval))",
+        "delivery_keys: select using (received_at <= (now() - '1 day'::interval))",
+        "delivery_objects: delete using true",
+        "delivery_objects: select using true",
+        "events: select using true",
+        "idempotency: delete using (claimed_at <= (now() - '30 days'::interval))",
+        "idempotency: select using (claimed_at <= (now() - '30 days'::interval))",
         "mcp_events: delete using (expires_at <= now())",
         "mcp_events: select using (expires_at <= now())",
         "mcp_sessions: delete using (expires_at <= now())",
@@ -156,7 +187,10 @@ layer(TestDatabase, { excludeTestServices: true, timeout: "60 seconds" })("the c
       ])
       assert.deepStrictEqual(yield* ownersFunctionsOf(systemRole), [
         "audit_drop_partition(date)",
-        "audit_make_partition(date)"
+        "audit_make_partition(date)",
+        "drop_partition(text,date)",
+        "make_partition(text,date)",
+        "settle_default_partition(text)"
       ])
     })
   )

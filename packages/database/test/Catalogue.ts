@@ -72,7 +72,7 @@ const faultQueries: ReadonlyArray<string> = [
   `select c.relname || ' is a view with the rights of its owner' as fault from pg_class c
    where ${own} and c.relkind in ('v', 'm')
      and (c.relkind = 'm' or not coalesce('security_invoker=true' = any(c.reloptions), false))`,
-  // Only the audit log's partitions are made and dropped so, each function for a month and nothing else.
+  // Only partitions are made and dropped so, each function for a month and nothing else.
   // What runs as its owner is bound by no policy, and must look nowhere else for what it calls.
   `select p.oid::regprocedure || ' runs with the rights of its owner' as fault from pg_proc p
    where p.prosecdef and p.pronamespace not in ('pg_catalog'::regnamespace, 'information_schema'::regnamespace)

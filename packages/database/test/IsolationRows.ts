@@ -198,6 +198,7 @@ export const fill = Effect.fnUntraced(function* (tenant: TenantId, rows: Rows) {
   yield* (yield* DocumentRepository).create(tenant, rows.document)
   yield* webhooks.create(tenant, rows.webhook, anySealedText)
   yield* sql`update webhooks set secret = 'hush', sealed_secret = null where id = ${rows.webhook.id}`
+  yield* webhooks.noteObject(tenant, rows.deliveryId, now)
   yield* webhooks.accept(tenant, deliveryOf(rows, rows.deliveryId))
   yield* (yield* EventRepository).upsert(tenant, rows.event)
   yield* (yield* ApiKeyRepository).create(tenant, rows.key, rows.proof)

@@ -126,7 +126,7 @@ layer(TestDatabase, { excludeTestServices: true, timeout: "60 seconds" })("migra
 
   // The embedded database has one user, who owns it.
   it.effect.skipIf(Option.isNone(serverUrl))(
-    "work for an owner who is no superuser, and leave it able to take the roles",
+    "work for an owner who is no superuser, with rows that are there, and leave it able to take the roles",
     () =>
       Effect.gen(function* () {
         const sql = yield* SqlClient.SqlClient
@@ -137,6 +137,7 @@ layer(TestDatabase, { excludeTestServices: true, timeout: "60 seconds" })("migra
         const created = sql.literal(
           (server?.version ?? 0) < 160000 ? "with admin option" : "with admin true, set false, inherit false"
         )
+        const id = crypto.randomUUID()
         const attempt = Effect.gen(function* () {
           yield* empty
           yield* sql`create role devops_mcp_test_owner createrole`
@@ -145,13 +146,41 @@ layer(TestDatabase, { excludeTestServices: true, timeout: "60 seconds" })("migra
           yield* sql`alter schema public owner to devops_mcp_test_owner`
           yield* sql`do $$ begin execute format('grant create on database %I to devops_mcp_test_owner', current_database()); end $$`
           yield* sql`set local session authorization devops_mcp_test_owner`
+          yield* Migrations.run(only(13))
+          const as = (role: string) => sql`select set_config('role', ${role}, true)`
+          yield* as("devops_mcp_system")
+          yield* sql`insert into tenants (id, name, created_at) values (${id}, 't', now())`
+          yield* as("devops_mcp_app")
+          yield* sql`select set_config('app.tenant_id', ${id}, true)`
+          yield* sql`
+            insert into webhooks (id, tenant_id, source, name, sealed_secret, created_at)
+            values (${id}, ${id}, 'github', 'w', 's', now())`
+          yield* sql`
+            insert into deliveries (id, tenant_id, webhook_id, source, external_id, event_type, payload, received_at)
+            values (${id}, ${id}, ${id}, 'github', 'e', 'push', '{}', '2001-01-01')`
+          const event = sql`
+            insert into events (id, tenant_id, source, type, title, summary, occurred_at, received_at, delivery_id, status)
+            values (gen_random_uuid(), ${id}, 'github', 'push', 't', 's', now(), '2001-01-01', ${id}, 'processed')`
+          yield* event
+          yield* as("devops_mcp_test_owner")
           yield* Migrations.migrate
-          yield* sql`select set_config('role', 'devops_mcp_app', true)`
-          yield* sql`select set_config('role', 'devops_mcp_system', true)`
-          return yield* sql<{ readonly role: string }>`select current_user::text as role`
+          yield* as("devops_mcp_system")
+          yield* sql`select drop_partition('events', '2001-01-01')::text`
+          yield* as("devops_mcp_app")
+          yield* Effect.andThen(event, event)
+          yield* as("devops_mcp_system")
+          yield* sql`select make_partition('events', '2001-01-01')::text`
+          yield* as("devops_mcp_app")
+          return yield* sql<{ readonly place: string }>`
+            select tableoid::regclass::text as place from events union all
+            select tableoid::regclass::text from deliveries order by place`
         })
         const rolledBack = yield* Effect.flip(sql.withTransaction(Effect.flatMap(attempt, Effect.fail)))
-        assert.deepStrictEqual(rolledBack, [{ role: "devops_mcp_system" }])
+        assert.deepStrictEqual(rolledBack, [
+          { place: "deliveries_2001_01" },
+          { place: "events_2001_01" },
+          { place: "events_2001_01" }
+        ])
       })
   )
 

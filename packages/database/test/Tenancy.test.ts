@@ -90,17 +90,39 @@ layer(TestLayer, { excludeTestServices: true, timeout: "60 seconds" })("tenancy"
     })
   )
 
-  it.effect("the system role reads keys and webhooks, and nothing that a tenant keeps", () =>
-    Effect.gen(function* () {
-      const sql = yield* SqlClient.SqlClient
-      const tenancy = yield* Tenancy
-      yield* tenancy.system("test", Effect.all([sql`select * from api_keys`, sql`select * from webhooks`]))
-      for (const table of ["contexts", "context_items", "events", "documents", "chunks", "tools", "audit_log"]) {
-        const exit = yield* Effect.exit(tenancy.system("test", sql`select * from ${sql(table)}`))
-        assert.isTrue(Exit.isFailure(exit), table)
-      }
-      assert.isTrue(Exit.isFailure(yield* Effect.exit(tenancy.system("test", sql`delete from api_keys`))))
-    })
+  it.effect(
+    "the system role reads keys and webhooks, removes keys long expired, and reads nothing that a tenant keeps",
+    () =>
+      Effect.gen(function* () {
+        const sql = yield* SqlClient.SqlClient
+        const tenancy = yield* Tenancy
+        yield* tenancy.system("test", Effect.all([sql`select * from api_keys`, sql`select * from webhooks`]))
+        for (const table of [
+          "contexts",
+          "context_items",
+          "events",
+          "deliveries",
+          "documents",
+          "chunks",
+          "tools",
+          "audit_log"
+        ]) {
+          const exit = yield* Effect.exit(tenancy.system("test", sql`select * from ${sql(table)}`))
+          assert.isTrue(Exit.isFailure(exit), table)
+        }
+        const tenant = yield* freshTenant
+        yield* sql`
+        insert into api_keys (id, tenant_id, name, role, hash, lookup_id, scheme, created_at, expires_at)
+        select gen_random_uuid(), ${tenant}, 'k', 'viewer', days, ${tenant} || days, 'sha256', now(), now() - days::interval
+        from (values ('-1 day'), ('1 day'), ('29 days'), ('31 days')) as ago (days)`
+        yield* tenancy.system("test", sql`delete from api_keys`)
+        const left = yield* sql<{ readonly hash: string }>`
+        select hash from api_keys where tenant_id = ${tenant} order by hash`
+        assert.deepStrictEqual(
+          left.map(({ hash }) => hash),
+          ["-1 day", "1 day", "29 days"]
+        )
+      })
   )
 
   it.effect("every table with a tenant has row-level security enabled and forced, and a policy", () =>

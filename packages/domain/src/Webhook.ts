@@ -15,7 +15,7 @@ export const Webhook = Schema.Struct({
 }).annotate({ identifier: "Webhook" })
 export type Webhook = typeof Webhook.Type
 
-/** One accepted HTTP delivery. (webhook, externalId) is unique, so a repeat is recognised for ever. */
+/** One accepted HTTP delivery. (webhook, externalId) is unique: a repeat is recognised for as long as the first is kept. */
 export const Delivery = Schema.Struct({
   id: DeliveryId,
   webhookId: WebhookId,
@@ -25,6 +25,8 @@ export const Delivery = Schema.Struct({
   /** The sender's event name, for GitHub `X-GitHub-Event`, for Jira `webhookEvent`. */
   eventType: Schema.String,
   payload: Schema.Json,
+  /** The object that the payload is in when it is too large for a row, whose payload is then null. */
+  payloadKey: Schema.optionalKey(Schema.String),
   receivedAt: Timestamp
 }).annotate({ identifier: "Delivery" })
 export type Delivery = typeof Delivery.Type

@@ -7,6 +7,7 @@ import type { AccessTokensUnavailable } from "@devops-mcp/core/ports/AccessToken
 import type { CursorError } from "@devops-mcp/core/ports/Cursor"
 import type { EmbedderError } from "@devops-mcp/core/ports/Embedder"
 import type { QueueError } from "@devops-mcp/core/ports/JobQueue"
+import type { ObjectStoreError } from "@devops-mcp/core/ports/ObjectStore"
 import type { StoreError } from "@devops-mcp/core/ports/StoreError"
 import type {
   Conflict,
@@ -38,6 +39,7 @@ export type ApplicationError =
   | QueueError
   | EmbedderError
   | CacheError
+  | ObjectStoreError
   | ConfirmationRequired
   | RateLimited
   | KeyReused
@@ -52,7 +54,7 @@ const withHeader = (name: string, value: string) =>
     Effect.succeed(HttpServerResponse.setHeader(response, name, value))
   )
 
-type Outage = AccessTokensUnavailable | StoreError | QueueError | EmbedderError | CacheError
+type Outage = AccessTokensUnavailable | StoreError | QueueError | EmbedderError | CacheError | ObjectStoreError
 
 const unavailable = Effect.fnUntraced(function* (error: Outage, requestId: string) {
   const asked = "retryAfter" in error && error.retryAfter !== undefined ? Math.ceil(error.retryAfter / 1000) : 0
@@ -115,6 +117,7 @@ const problems = {
   "@devops-mcp/core/ports/StoreError": broken,
   "@devops-mcp/core/ports/JobQueue/QueueError": broken,
   "@devops-mcp/core/ports/Embedder/EmbedderError": broken,
+  "@devops-mcp/core/ports/ObjectStore/ObjectStoreError": broken,
   "@devops-mcp/core/ports/Cache/CacheError": (error: CacheError, requestId: string) => unavailable(error, requestId),
   "@devops-mcp/core/access/Confirmations/ConfirmationRequired": (error: ConfirmationRequired, requestId: string) =>
     Effect.succeed(

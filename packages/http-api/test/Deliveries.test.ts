@@ -121,4 +121,27 @@ layer(TestServer, { excludeTestServices: true })("Deliveries", (it) => {
       assert.notInclude(logged.join(), Object(created.json).secret)
     })
   )
+
+  it.effect(
+    "a webhook's secret is replaced by one that is shown once, and says until when the one before is good",
+    () =>
+      Effect.gen(function* () {
+        const rotation = `/api/v1/webhooks/${webhookId}/rotate-secret`
+        const rotated = yield* send("POST", rotation, { key: "operator", json: { overlapSeconds: 60 } })
+        assert.strictEqual(rotated.status, 200)
+        const { previousExpiresAt, secret, url } = Object(rotated.json)
+        assert.isAtLeast(secret.length, 32)
+        assert.match(url, new RegExp(`${address}$`))
+        assert.match(previousExpiresAt, /^\d{4}-\d\d-\d\dT.*Z$/)
+        const atOnce = yield* send("POST", rotation, { key: "operator", json: { overlapSeconds: 0 } })
+        assert.notProperty(atOnce.json, "previousExpiresAt")
+        for (const json of [{ overlapSeconds: 2_592_001 }, { overlapSeconds: -1 }, { secret: "short" }]) {
+          assert.strictEqual((yield* send("POST", rotation, { key: "operator", json })).status, 400)
+        }
+        assert.strictEqual((yield* send("POST", rotation, { key: "agent", json: {} })).status, 403)
+        const elsewhere = rotation.replace(webhookId, absentId)
+        assert.strictEqual((yield* send("POST", elsewhere, { key: "operator", json: {} })).status, 404)
+        assert.notInclude(logged.join(), secret)
+      })
+  )
 })

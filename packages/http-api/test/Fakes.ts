@@ -20,6 +20,7 @@ import { DocumentRepository } from "@devops-mcp/core/ports/DocumentRepository"
 import { EmbedderError } from "@devops-mcp/core/ports/Embedder"
 import { EventRepository } from "@devops-mcp/core/ports/EventRepository"
 import { JobQueue } from "@devops-mcp/core/ports/JobQueue"
+import { ObjectStore } from "@devops-mcp/core/ports/ObjectStore"
 import { StoreError } from "@devops-mcp/core/ports/StoreError"
 import { TenantRepository } from "@devops-mcp/core/ports/TenantRepository"
 import { ToolFailure } from "@devops-mcp/core/ports/ToolAdapter"
@@ -252,6 +253,8 @@ const WebhookRepositoryFake = Layer.sync(WebhookRepository, () => {
     target,
     plainSecrets: () => Effect.succeed([]),
     sealSecret: () => Effect.succeed(false),
+    rotateSecret: (_tenant, id) => Effect.map(target(id), (found) => found.webhook),
+    noteObject: () => Effect.void,
     accept: (_tenant, { externalId, id, source }) =>
       Effect.sync(() => {
         const name = `${source} ${externalId}`
@@ -291,6 +294,7 @@ const webhooksOn = (adapters: Layer.Layer<WebhookAdapters>) =>
       adapters,
       Layer.mock(JobQueue, { offer: () => Effect.void }),
       TestSecrets,
+      Layer.mock(ObjectStore, {}),
       Layer.succeed(Transactions, { run: (_tenant, effect) => effect })
     ])
   )

@@ -3,6 +3,7 @@ import { WebhookAdaptersLive } from "@devops-mcp/adapters/WebhookAdapters"
 import { CacheLive } from "@devops-mcp/cache/CacheLive"
 import { CoreLive } from "@devops-mcp/core/Core"
 import { Cache } from "@devops-mcp/core/ports/Cache"
+import { ObjectStore } from "@devops-mcp/core/ports/ObjectStore"
 import { databaseUrl } from "@devops-mcp/database/Settings"
 import { DatabaseLive, type DatabaseOptions } from "@devops-mcp/database/Database"
 import { EmbeddingsLive } from "@devops-mcp/embeddings/EmbeddingsLive"
@@ -44,9 +45,22 @@ const CacheHealthLive = Layer.effectDiscard(
   })
 )
 
+/** Without it large results and deliveries are refused, and nothing else. */
+const ObjectsHealthLive = Layer.effectDiscard(
+  Effect.gen(function* () {
+    const objects = yield* ObjectStore
+    const health = yield* Health
+    yield* health.register({
+      name: "objects",
+      required: false,
+      check: Effect.mapError(objects.get("health"), () => ({ message: "The object store does not answer" }))
+    })
+  })
+)
+
 /** Every use-case on its real ports: what each of the programs is built on. */
 export const InfrastructureLive = ({ allowPrivateNetwork = false, gitRoots, ...database }: InfrastructureOptions) =>
-  Layer.mergeAll(CoreLive, CacheHealthLive, LimitsLive).pipe(
+  Layer.mergeAll(CoreLive, CacheHealthLive, ObjectsHealthLive, LimitsLive).pipe(
     Layer.provideMerge(
       Layer.mergeAll(
         JobQueueLive,

@@ -83,6 +83,18 @@ export const auditRetention = Config.schema(
   "AUDIT_RETENTION_DAYS"
 ).pipe(Config.withDefault(365), Config.map(Duration.days))
 
+const keptDays = (name: string, absent: number) =>
+  Config.schema(Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: 36_500 })), name).pipe(
+    Config.withDefault(absent),
+    Config.map(Duration.days)
+  )
+
+/** How long events and what they were made from are kept: months that ended so many days ago are dropped. */
+export const retentionSettings = Config.all({
+  events: keptDays("EVENT_RETENTION_DAYS", 365),
+  deliveries: keptDays("DELIVERY_RETENTION_DAYS", 30)
+})
+
 /** A first key chosen by the operator. */
 export const bootstrapKey = Config.option(
   Config.schema(
@@ -155,6 +167,7 @@ export const checkSettings = Effect.asVoid(
     limitSettings,
     workerConcurrency,
     auditRetention,
+    retentionSettings,
     queueDriver,
     sqsSettings,
     bootstrapKey,

@@ -306,6 +306,7 @@ export const apiRequestTimeout = Duration.sum(toolCallTimeout, Duration.seconds(
 
 /** How far the time that a sender of webhooks signed may be from ours, before or after: what Slack and GitLab ask for. */
 export const signatureAge = Duration.minutes(5)
+
 /** How often a feed of events reads by itself, where the bus tells it nothing. */
 export const eventFeedPolling = Duration.seconds(5)
 
@@ -332,3 +333,35 @@ export const rpcSilence = Duration.minutes(1)
 
 /** How long an RPC connection has to answer what it was asked when the server stops; well under `drainTimeout`. */
 export const rpcDrain = Duration.seconds(2)
+
+/** How often what is old is removed and months are made ahead. */
+export const retentionUpkeep = Schedule.spaced("1 hour")
+
+/** For how long it is known which jobs took effect; the queue gives none again after minutes. */
+export const idempotencyLifetime = Duration.days(30)
+
+/** How long an expired API key stays listed; it is refused from its expiry on. The database's policy says the same. */
+export const expiredKeyLifetime = Duration.days(30)
+
+/** How long the object store has for a payload; whoever sends it waits meanwhile. */
+export const payloadStoreTimeout = Duration.seconds(20)
+
+/** How old an object without a delivery is when it is removed: its delivery may be about to be accepted. */
+export const payloadGrace = Duration.hours(1)
+
+/** Objects that are removed at once. */
+export const payloadRemovals = 8
+
+/** For how long a webhook's secret verifies beside the one that replaced it, when nobody says otherwise, and at most. */
+export const secretOverlap = Duration.hours(24)
+export const longestSecretOverlap = Duration.days(30)
+
+/** How long S3 has for one request with its body, and how often it is asked; all within what callers wait. */
+export const s3Timeout = Duration.seconds(10)
+export const s3ConnectTimeout = Duration.seconds(3)
+export const s3Retry = Schedule.exponential("200 millis").pipe(
+  Schedule.jittered,
+  Schedule.upTo({ times: 2 }),
+  Schedule.setInputType<Retryable>(),
+  Schedule.while(({ input }) => input.retryable)
+)

@@ -2,26 +2,12 @@ import { ObjectStore, ObjectStoreError } from "@devops-mcp/core/ports/ObjectStor
 import * as NodeCrypto from "@effect/platform-node/NodeCrypto"
 import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
 import * as NodePath from "@effect/platform-node/NodePath"
-import { Clock, Duration, Effect, FileSystem, Layer, Option, Path, type PlatformError, Schema } from "effect"
+import { Clock, Duration, Effect, FileSystem, Layer, Option, Path, type PlatformError } from "effect"
 import { Digest, SecureRandom } from "effect/crypto"
-
-/** What one object may hold; callers keep whole objects in memory. */
-export const largestObject = 64 * 1024 * 1024
+import { largestObject, type Operation, refused, validKey, withinLimit } from "./Objects.ts"
 
 /** No `put` takes so long: what is older was left behind by a program that ended in the middle of one. */
 const abandoned = Duration.hours(1)
-
-const Key = Schema.String.check(
-  Schema.isPattern(/^[A-Za-z0-9._/-]{1,500}$/),
-  Schema.makeFilter((key) => !key.includes(".."), { expected: "a key without .." })
-)
-
-const decodeKey = Schema.decodeUnknownEffect(Key)
-
-type Operation = ObjectStoreError["operation"]
-
-const refused = (operation: Operation) => (cause: unknown) =>
-  new ObjectStoreError({ operation, retryable: false, cause })
 
 const failed = (operation: Operation) => (cause: PlatformError.PlatformError) =>
   new ObjectStoreError({
@@ -49,7 +35,7 @@ const make = Effect.fnUntraced(function* (folder: string) {
   })
 
   const fileOf = Effect.fnUntraced(function* (operation: Operation, key: string) {
-    const valid = yield* Effect.mapError(decodeKey(key), refused(operation))
+    const valid = yield* validKey(operation, key)
     return path.join(folder, yield* digest.digestHex(Digest.sha256, new TextEncoder().encode(valid)))
   })
 
@@ -64,9 +50,7 @@ const make = Effect.fnUntraced(function* (folder: string) {
   const put = Effect.fn("ObjectStoreFiles.put")(function* (key: string, body: Uint8Array) {
     yield* Effect.annotateCurrentSpan({ key, bytes: body.byteLength })
     const file = yield* fileOf("put", key)
-    if (body.byteLength > largestObject) {
-      return yield* refused("put")(`An object holds at most ${largestObject} bytes, this one has ${body.byteLength}`)
-    }
+    yield* withinLimit(body)
     const temporary = path.join(incoming, SecureRandom.uuidV4Unsafe())
     yield* write(temporary, body).pipe(
       Effect.andThen(fs.rename(temporary, file)),

@@ -4,6 +4,7 @@ import { objectStoreConformance } from "@devops-mcp/testing/conformance/ObjectSt
 import { assert, layer } from "@effect/vitest"
 import { Config, ConfigProvider, Effect, Exit, Fiber, FileSystem, Layer, Option, Schema } from "effect"
 import * as ObjectStoreFiles from "../src/ObjectStoreFiles.ts"
+import { largestObject } from "../src/Objects.ts"
 import { StorageLive } from "../src/StorageLive.ts"
 
 const folder = Effect.flatMap(FileSystem.FileSystem, (fs) =>
@@ -88,7 +89,7 @@ layer(NodeServices.layer, { excludeTestServices: true })("ObjectStoreFiles", (it
       yield* Fiber.interrupt(putting)
       const got = yield* store.get("key")
       assert.isTrue(Option.isNone(got) || got.value.length === 20_000_000)
-      const error = yield* Effect.flip(store.put("large", new Uint8Array(ObjectStoreFiles.largestObject + 1)))
+      const error = yield* Effect.flip(store.put("large", new Uint8Array(largestObject + 1)))
       assert.deepInclude(error, { operation: "put", retryable: false })
       assert.deepStrictEqual(yield* fs.readDirectory(`${directory}/.incoming`), [])
     })
@@ -114,17 +115,19 @@ layer(NodeServices.layer, { excludeTestServices: true })("ObjectStoreFiles", (it
     })
   )
 
-  it.effect("StorageLive keeps objects under the home, and refuses S3_BUCKET in one sentence", () =>
+  it.effect("StorageLive keeps objects under the home, and refuses what is no bucket's name in one sentence", () =>
     Effect.gen(function* () {
       const home = yield* folder
       const live = (environment: Record<string, string>) =>
         Layer.build(StorageLive.pipe(Layer.provide(ConfigProvider.layer(ConfigProvider.fromUnknown(environment)))))
       yield* live({ DEVOPS_MCP_HOME: home })
       assert.deepStrictEqual(yield* filesIn(home), ["objects", "objects/.incoming"])
-      const error = yield* Effect.flip(live({ DEVOPS_MCP_HOME: home, S3_BUCKET: "some-bucket" }))
-      assert.instanceOf(error, Config.ConfigError)
-      assert.include(error.message, "S3_BUCKET")
-      assert.include(error.message, "this version keeps large objects in files only")
+      for (const wrong of ["ab", "Upper", "a/b", "-ab", "ab.", "x".repeat(64)]) {
+        const error = yield* Effect.flip(live({ DEVOPS_MCP_HOME: home, S3_BUCKET: wrong }))
+        assert.instanceOf(error, Config.ConfigError)
+        assert.include(error.message, "S3_BUCKET")
+        assert.include(error.message, "the name of a bucket")
+      }
     })
   )
 })

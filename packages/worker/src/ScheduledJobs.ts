@@ -2,11 +2,12 @@ import { AuditTrail } from "@devops-mcp/core/audit/AuditTrail"
 import { RequestReplays } from "@devops-mcp/core/idempotency/RequestReplays"
 import { DeadLetters } from "@devops-mcp/core/jobs/DeadLetters"
 import { JobQueue } from "@devops-mcp/core/ports/JobQueue"
+import { Retention } from "@devops-mcp/core/retention/Retention"
 import { Tasks } from "@devops-mcp/core/tasks/Tasks"
-import { auditRetention } from "@devops-mcp/infrastructure/Settings"
+import { auditRetention, retentionSettings } from "@devops-mcp/infrastructure/Settings"
 import { queueDepth, queueInFlight, queueOldestAge } from "@devops-mcp/observability/Metrics"
 import { queueSampling, queueSweeping } from "@devops-mcp/resilience/JobPolicies"
-import { auditUpkeep, replaySweeping, taskSweeping } from "@devops-mcp/resilience/Policies"
+import { auditUpkeep, replaySweeping, retentionUpkeep, taskSweeping } from "@devops-mcp/resilience/Policies"
 import { Effect, Metric } from "effect"
 
 /** Publishes how much work waits, so that operators and autoscalers see it. */
@@ -37,10 +38,12 @@ export const makeScheduledJobs = Effect.gen(function* () {
   const replays = yield* RequestReplays
   const trail = yield* AuditTrail
   const letters = yield* DeadLetters
-  const retention = yield* auditRetention
+  const keeping = yield* Retention
+  const auditKept = yield* auditRetention
+  const kept = yield* retentionSettings
 
   const keepAudit = orWarn(
-    Effect.tap(trail.upkeep(retention), (dropped) =>
+    Effect.tap(trail.upkeep(auditKept), (dropped) =>
       dropped.length === 0 ? Effect.void : Effect.logInfo("Audit log dropped", { dropped })
     )
   )
@@ -50,6 +53,7 @@ export const makeScheduledJobs = Effect.gen(function* () {
     Effect.schedule(orWarn(tasks.sweep), taskSweeping),
     Effect.schedule(orWarn(replays.sweep), replaySweeping),
     Effect.schedule(orWarn(letters.sweep), queueSweeping),
-    Effect.andThen(keepAudit, Effect.schedule(keepAudit, auditUpkeep))
+    Effect.andThen(keepAudit, Effect.schedule(keepAudit, auditUpkeep)),
+    Effect.andThen(keeping.upkeep(kept), Effect.schedule(keeping.upkeep(kept), retentionUpkeep))
   ]
 })

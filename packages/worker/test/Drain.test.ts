@@ -2,6 +2,7 @@ import { Job } from "@devops-mcp/contract/Jobs"
 import { AuditTrail } from "@devops-mcp/core/audit/AuditTrail"
 import { RequestReplays } from "@devops-mcp/core/idempotency/RequestReplays"
 import { Ingest } from "@devops-mcp/core/ingest/Ingest"
+import { Retention } from "@devops-mcp/core/retention/Retention"
 import { DeadLetters } from "@devops-mcp/core/jobs/DeadLetters"
 import { JobQueue } from "@devops-mcp/core/ports/JobQueue"
 import { Tasks } from "@devops-mcp/core/tasks/Tasks"
@@ -35,11 +36,12 @@ layer(Queues, { excludeTestServices: true, timeout: "60 seconds" })("Worker on P
       const ingest = Layer.succeed(Ingest, {
         run: (_, { id }) => Effect.andThen(Deferred.succeed(begun, id), Deferred.await(finish))
       })
+      const keeping = Layer.mock(Retention, { upkeep: () => Effect.never })
       const tasks = Layer.mock(Tasks, { sweep: Effect.void })
       const trail = Layer.mock(AuditTrail, { upkeep: () => Effect.succeed([]) })
       const replays = Layer.mock(RequestReplays, { sweep: Effect.void })
       const scope = yield* Scope.make()
-      yield* Layer.build(WorkerLive.pipe(Layer.provide([ingest, tasks, trail, replays, config]))).pipe(
+      yield* Layer.build(WorkerLive.pipe(Layer.provide([ingest, tasks, trail, replays, keeping, config]))).pipe(
         Scope.provide(scope)
       )
       yield* queue.offer(job, { id: "running" })

@@ -2,6 +2,7 @@ import { Job, type QueueName } from "@devops-mcp/contract/Jobs"
 import { AuditTrail } from "@devops-mcp/core/audit/AuditTrail"
 import { RequestReplays } from "@devops-mcp/core/idempotency/RequestReplays"
 import { Ingest } from "@devops-mcp/core/ingest/Ingest"
+import { Retention } from "@devops-mcp/core/retention/Retention"
 import { DeadLetters } from "@devops-mcp/core/jobs/DeadLetters"
 import { JobQueue, type QueueError } from "@devops-mcp/core/ports/JobQueue"
 import type { StoreError } from "@devops-mcp/core/ports/StoreError"
@@ -81,13 +82,14 @@ export const started = Effect.fnUntraced(function* (options: WorkerOptions) {
   })
   const trail = Layer.mock(AuditTrail, { upkeep: options.upkeep ?? (() => Effect.succeed([])) })
   const replays = Layer.mock(RequestReplays, { sweep: options.sweepReplays ?? Effect.void })
+  const keeping = Layer.mock(Retention, { upkeep: () => Effect.never })
   const letters = Layer.mock(DeadLetters, { sweep: options.sweepLetters ?? Effect.void })
   const env = options.concurrency === undefined ? {} : { WORKER_CONCURRENCY: options.concurrency }
   const config = ConfigProvider.layer(ConfigProvider.fromUnknown(env))
   const scope = yield* Scope.make()
   yield* Layer.build(
     Layer.fresh(WorkerLive).pipe(
-      Layer.provide([queues, ingest, tasks, trail, replays, letters, config]),
+      Layer.provide([queues, ingest, tasks, trail, replays, letters, keeping, config]),
       Layer.provide(Layer.succeed(References.MinimumLogLevel, "None"))
     )
   ).pipe(Scope.provide(scope))

@@ -71,6 +71,7 @@ export const routeSamples: Readonly<Record<string, (ids: Ids, mark: string) => S
   "webhooks.create": (_, mark) => ({ json: { source: "github", name: mark } }),
   "webhooks.list": page,
   "webhooks.get": ({ webhook }) => ({ params: { id: webhook } }),
+  "webhooks.rotateSecret": ({ webhook }) => ({ params: { id: webhook }, json: {} }),
   "webhooks.delete": ({ webhook }) => ({ params: { id: webhook } }),
   "queues.list": nothing,
   "queues.deadLetters": () => ({ params: queue, isShared: true, query: "?limit=200" }),

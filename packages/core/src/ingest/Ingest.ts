@@ -21,9 +21,11 @@ import { type Chunk, SearchIndex } from "../ports/SearchIndex.ts"
 import type { StoreError } from "../ports/StoreError.ts"
 import { Transactions } from "../ports/Transactions.ts"
 import { WebhookAdapters } from "../ports/WebhookAdapter.ts"
+import type { ObjectStoreError } from "../ports/ObjectStore.ts"
 import { WebhookRepository } from "../ports/WebhookRepository.ts"
+import { makePayloads } from "../webhooks/Payloads.ts"
 
-type IngestError = NotFound | CursorError | StoreError | EmbedderError
+type IngestError = NotFound | CursorError | StoreError | EmbedderError | ObjectStoreError
 
 /** Room between two items of a context for the passages of the first. */
 const passagesPerItem = 10_000
@@ -61,6 +63,7 @@ export class Ingest extends Context.Service<
       const embedder = yield* Embedder
       const chunker = yield* Chunker
       const changes = yield* Changes
+      const payloads = yield* makePayloads
       const newId = yield* makeNewId
 
       const listChanged = (tenantId: TenantId) => changes.announce(Change.cases.ResourcesChanged.make({ tenantId }))
@@ -126,7 +129,7 @@ export class Ingest extends Context.Service<
         metadata: JobMetadata
       ) {
         const { tenantId } = job
-        const delivery = yield* webhooks.getDelivery(tenantId, job.deliveryId)
+        const delivery = yield* payloads.load(yield* webhooks.getDelivery(tenantId, job.deliveryId))
         const facts = yield* Effect.sync(() => factsOf(delivery))
         const event = (status: EventStatus): Event => ({
           ...facts,

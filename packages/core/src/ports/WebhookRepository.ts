@@ -2,7 +2,7 @@ import type { NotFound } from "@devops-mcp/domain/Errors"
 import type { DeliveryId, TenantId, WebhookId } from "@devops-mcp/domain/Ids"
 import type { Page, PageRequest } from "@devops-mcp/domain/Page"
 import type { Delivery, Webhook } from "@devops-mcp/domain/Webhook"
-import { Context, type Effect, type Redacted } from "effect"
+import { Context, type DateTime, type Effect, type Redacted } from "effect"
 import type { SealedText } from "../secrets/SealedText.ts"
 import type { CursorError } from "./Cursor.ts"
 import type { StoreError } from "./StoreError.ts"
@@ -23,6 +23,8 @@ export interface WebhookTarget {
   readonly tenantId: TenantId
   readonly webhook: Webhook
   readonly secret: StoredSecret
+  /** The one before, which verifies too until then. */
+  readonly previous?: { readonly sealed: SealedText; readonly expiresAt: DateTime.Utc }
 }
 
 /** Webhooks and what they received. */
@@ -39,6 +41,25 @@ export class WebhookRepository extends Context.Service<
     readonly plainSecrets: (tenantId: TenantId, limit: number) => Effect.Effect<ReadonlyArray<PlainSecret>, StoreError>
     /** Puts a sealed secret in the place of the plain one; false when there is none any more. */
     readonly sealSecret: (tenantId: TenantId, id: WebhookId, secret: SealedText) => Effect.Effect<boolean, StoreError>
+    /**
+     * Puts a sealed secret in the place of another one, which is kept as the previous one until a time, or not at all.
+     * A plain one must have been sealed before.
+     */
+    readonly rotateSecret: (
+      tenantId: TenantId,
+      id: WebhookId,
+      secret: SealedText,
+      previousExpiresAt: DateTime.Utc | undefined
+    ) => Effect.Effect<Webhook, NotFound | StoreError>
+    /**
+     * Notes that a delivery's payload is about to be put into an object, in a transaction of its own: whatever becomes of
+     * the delivery, the object is known to who removes it.
+     */
+    readonly noteObject: (
+      tenantId: TenantId,
+      id: DeliveryId,
+      receivedAt: DateTime.Utc
+    ) => Effect.Effect<void, StoreError>
     /** Stores the delivery unless its (webhook, externalId) is there; answers the id of the stored one. */
     readonly accept: (
       tenantId: TenantId,

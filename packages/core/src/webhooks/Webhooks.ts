@@ -1,21 +1,25 @@
 import { Job } from "@devops-mcp/contract/Jobs"
-import type { AcceptedDelivery, CreateWebhook } from "@devops-mcp/contract/WebhooksApi"
+import type { AcceptedDelivery, CreateWebhook, RotateWebhookSecret } from "@devops-mcp/contract/WebhooksApi"
 import { InvalidInput, type NotFound, type StaleSignature, type Unauthenticated } from "@devops-mcp/domain/Errors"
 import { DeliveryId, type TenantId, WebhookId } from "@devops-mcp/domain/Ids"
 import type { Webhook } from "@devops-mcp/domain/Webhook"
-import { Context, DateTime, Effect, Layer, Redacted, Schema } from "effect"
+import { secretOverlap } from "@devops-mcp/resilience/Policies"
+import { Context, DateTime, Duration, Effect, Layer, Redacted, Schema } from "effect"
 import { SecureRandom } from "effect/crypto"
 import { Base64Url } from "effect/encoding"
 import { makeNewId } from "../NewId.ts"
 import { JobQueue, longestGroup, type QueueError } from "../ports/JobQueue.ts"
+import type { ObjectStoreError } from "../ports/ObjectStore.ts"
 import { StoreError } from "../ports/StoreError.ts"
 import { Transactions } from "../ports/Transactions.ts"
 import { WebhookAdapters, type WebhookHeaders } from "../ports/WebhookAdapter.ts"
 import { type WebhookTarget, WebhookRepository } from "../ports/WebhookRepository.ts"
+import type { SealedText } from "../secrets/SealedText.ts"
 import { Secrets } from "../secrets/Secrets.ts"
 import { webhookSecret } from "../secrets/Purposes.ts"
 import { deepestNesting, isNestedDeeper } from "../JsonNesting.ts"
 import { countDelivery, countingRefusals } from "./DeliveryCounts.ts"
+import { makePayloads } from "./Payloads.ts"
 
 const decodeJson = Schema.decodeEffect(Schema.fromJsonString(Schema.Json))
 
@@ -37,6 +41,19 @@ export class Webhooks extends Context.Service<
       tenantId: TenantId,
       input: typeof CreateWebhook.Type
     ) => Effect.Effect<{ readonly webhook: Webhook; readonly secret: Redacted.Redacted }, StoreError>
+    /** Gives the webhook another secret; the one before verifies too until the time that is answered, if there is one. */
+    readonly rotateSecret: (
+      tenantId: TenantId,
+      id: WebhookId,
+      input: typeof RotateWebhookSecret.Type
+    ) => Effect.Effect<
+      {
+        readonly webhook: Webhook
+        readonly secret: Redacted.Redacted
+        readonly previousExpiresAt: DateTime.Utc | undefined
+      },
+      NotFound | StoreError
+    >
     /**
      * The signature is checked before anything else is looked at. A sender that asks whether the address is ours, gets
      * its challenge back; its question is kept like every delivery.
@@ -47,7 +64,7 @@ export class Webhooks extends Context.Service<
       body: string
     ) => Effect.Effect<
       typeof AcceptedDelivery.Type & { readonly challenge?: string },
-      NotFound | Unauthenticated | StaleSignature | InvalidInput | StoreError | QueueError
+      NotFound | Unauthenticated | StaleSignature | InvalidInput | StoreError | QueueError | ObjectStoreError
     >
   }
 >()("@devops-mcp/core/webhooks/Webhooks") {
@@ -60,20 +77,39 @@ export class Webhooks extends Context.Service<
       const jobs = yield* JobQueue
       const random = yield* SecureRandom.SecureRandom
       const secrets = yield* Secrets
+      const payloads = yield* makePayloads
       const newId = yield* makeNewId
 
       /** Who sends repeats a delivery that met an outage, and a key that is missing from the configuration is one. */
-      const secretOf = ({ secret, tenantId, webhook }: WebhookTarget) =>
-        secret._tag === "Plain"
-          ? Effect.succeed(secret.plain)
-          : secrets
-              .open(tenantId, webhookSecret(webhook.id), secret.sealed)
-              .pipe(
-                Effect.mapError((cause) => new StoreError({ operation: "webhooks.secret", retryable: false, cause }))
-              )
+      const opened = ({ tenantId, webhook }: WebhookTarget, sealed: SealedText) =>
+        secrets
+          .open(tenantId, webhookSecret(webhook.id), sealed)
+          .pipe(Effect.mapError((cause) => new StoreError({ operation: "webhooks.secret", retryable: false, cause })))
+
+      /** With the newest secret, or with the one before as long as it is good for that. */
+      const verified = <A>(
+        target: WebhookTarget,
+        verify: (secret: Redacted.Redacted) => Effect.Effect<A, Unauthenticated | StaleSignature>
+      ) =>
+        Effect.gen(function* () {
+          const { previous, secret } = target
+          const newest = secret._tag === "Plain" ? secret.plain : yield* opened(target, secret.sealed)
+          return yield* Effect.catchTag(verify(newest), "@devops-mcp/domain/Errors/Unauthenticated", (refusal) =>
+            Effect.gen(function* () {
+              if (previous === undefined) return yield* refusal
+              if (DateTime.isLessThanOrEqualTo(previous.expiresAt, yield* DateTime.now)) return yield* refusal
+              return yield* verify(yield* opened(target, previous.sealed))
+            })
+          )
+        })
+
+      const secretOf = (given: string | undefined) =>
+        given === undefined
+          ? Effect.map(random.randomBytes(32), (bytes) => Redacted.make(Base64Url.encode(bytes)))
+          : Effect.succeed(Redacted.make(given))
 
       const create = Effect.fn("Webhooks.create")(function* (tenantId: TenantId, input: typeof CreateWebhook.Type) {
-        const secret = Redacted.make(input.secret ?? Base64Url.encode(yield* random.randomBytes(32)))
+        const secret = yield* secretOf(input.secret)
         const id = yield* newId(WebhookId)
         const webhook = yield* repository.create(
           tenantId,
@@ -83,21 +119,44 @@ export class Webhooks extends Context.Service<
         return { webhook, secret }
       })
 
+      const rotateSecret = Effect.fn("Webhooks.rotateSecret")(function* (
+        tenantId: TenantId,
+        id: WebhookId,
+        input: typeof RotateWebhookSecret.Type
+      ) {
+        const overlap = input.overlapSeconds === undefined ? secretOverlap : Duration.seconds(input.overlapSeconds)
+        const previousExpiresAt = Duration.isZero(overlap)
+          ? undefined
+          : DateTime.addDuration(yield* DateTime.now, overlap)
+        const target = yield* repository.target(id)
+        if (target.tenantId === tenantId && target.secret._tag === "Plain") {
+          const { plain } = target.secret
+          yield* repository.sealSecret(tenantId, id, yield* secrets.seal(tenantId, webhookSecret(id), plain))
+        }
+        const secret = yield* secretOf(input.secret)
+        const sealed = yield* secrets.seal(tenantId, webhookSecret(id), secret)
+        const webhook = yield* repository.rotateSecret(tenantId, id, sealed, previousExpiresAt)
+        return { webhook, secret, previousExpiresAt }
+      })
+
       const take = Effect.fnUntraced(function* (target: WebhookTarget, headers: WebhookHeaders, body: string) {
         const { tenantId, webhook } = target
         const adapter = adapters.get(webhook.source)
         if (adapter === undefined) return yield* Effect.die(new Error(`No adapter for the source ${webhook.source}`))
-        yield* adapter.verify({ secret: yield* secretOf(target), headers, body })
+        yield* verified(target, (secret) => adapter.verify({ secret, headers, body }))
         const payload = yield* decodePayload(body)
         const { eventType, externalId, group } = yield* adapter.identify(headers, payload, body)
+        const deliveryId = yield* newId(DeliveryId)
+        const receivedAt = yield* DateTime.now
+        const payloadKey = yield* payloads.keep(tenantId, deliveryId, receivedAt, body)
         const delivery = {
-          id: yield* newId(DeliveryId),
+          id: deliveryId,
           webhookId: webhook.id,
           source: webhook.source,
           externalId,
           eventType,
-          payload,
-          receivedAt: yield* DateTime.now
+          ...(payloadKey === undefined ? { payload } : { payload: null, payloadKey }),
+          receivedAt
         }
         const challenge = adapter.challenge?.(payload)
         const accepted = yield* transactions.run(
@@ -112,6 +171,7 @@ export class Webhooks extends Context.Service<
             return { deliveryId, status: "accepted" as const }
           })
         )
+        if (accepted.status === "duplicate") yield* payloads.discard(payloadKey)
         yield* countDelivery(webhook.source, accepted.status)
         return challenge === undefined ? accepted : { ...accepted, challenge }
       })
@@ -121,7 +181,7 @@ export class Webhooks extends Context.Service<
         return yield* countingRefusals(target.webhook.source)(take(target, headers, body))
       })
 
-      return Webhooks.of({ create, receive })
+      return Webhooks.of({ create, rotateSecret, receive })
     })
   )
 }

@@ -8,7 +8,7 @@ import { makeTable } from "./Tables.ts"
 export const EventRepositoryLive = Layer.effect(
   EventRepository,
   Effect.gen(function* () {
-    const table = yield* makeTable({ table: "events", resource: "event", schema: Event, key: "id" })
+    const table = yield* makeTable({ table: "events", resource: "event", schema: Event, key: "id", isMonthly: true })
     const { decode, get, list, run, sql } = table
     const eventRow = toRow(Event)
 
@@ -25,7 +25,11 @@ export const EventRepositoryLive = Layer.effect(
               insert into events ${sql.insert({ ...row, tenantId })}
               on conflict (id, received_at) do update set status = excluded.status, changed_xid = excluded.changed_xid
               where events.status <> 'processed' and events.status <> excluded.status`
-            const [stored] = yield* decode(yield* sql`select * from events where id = ${event.id}`)
+            const [stored] = yield* decode(
+              yield* sql`
+                select * from events
+                where id = ${event.id} and received_at = ${DateTime.toDateUtc(event.receivedAt)}`
+            )
             return stored ?? event
           })
         ),

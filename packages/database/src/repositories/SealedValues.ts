@@ -8,6 +8,7 @@ import { Tenancy } from "../Tenancy.ts"
 const columns: ReadonlyArray<SealedColumn & { readonly id: string }> = [
   { table: "tools", column: "sealed_credentials", id: "id" },
   { table: "webhooks", column: "sealed_secret", id: "id" },
+  { table: "webhooks", column: "previous_sealed_secret", id: "id" },
   { table: "oauth_providers", column: "sealed_client_secret", id: "id" },
   { table: "connections", column: "sealed_access_token", id: "id" },
   { table: "connections", column: "sealed_refresh_token", id: "id" },

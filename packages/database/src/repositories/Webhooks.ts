@@ -1,9 +1,10 @@
 import { type StoredSecret, WebhookRepository } from "@devops-mcp/core/ports/WebhookRepository"
 import { SealedText } from "@devops-mcp/core/secrets/SealedText"
 import { NotFound } from "@devops-mcp/domain/Errors"
+import { Timestamp } from "@devops-mcp/domain/Fields"
 import { DeliveryId, TenantId, WebhookId } from "@devops-mcp/domain/Ids"
 import { Delivery, Webhook } from "@devops-mcp/domain/Webhook"
-import { Effect, Layer, Schema } from "effect"
+import { DateTime, Effect, Layer, Schema } from "effect"
 import { decodeRows, storable, toJsonb, toRow } from "../Rows.ts"
 import { Tenancy } from "../Tenancy.ts"
 import { makeTable } from "./Tables.ts"
@@ -14,7 +15,9 @@ const Target = Schema.Struct({
   ...Webhook.fields,
   tenantId: TenantId,
   secret: Schema.optionalKey(PlainText),
-  sealedSecret: Schema.optionalKey(SealedText)
+  sealedSecret: Schema.optionalKey(SealedText),
+  previousSealedSecret: Schema.optionalKey(SealedText),
+  previousExpiresAt: Schema.optionalKey(Timestamp)
 })
 
 const PlainRow = Schema.Struct({ id: WebhookId, secret: PlainText })
@@ -33,20 +36,25 @@ const DeliveryRow = Delivery.mapFields((fields) => ({
   payload: fields.payload.pipe(Schema.withDecodingDefaultKey(Effect.succeed(null)))
 }))
 
-const AcceptedRow = Schema.Struct({ id: DeliveryId })
+const AcceptedRow = Schema.Struct({ deliveryId: DeliveryId, duplicate: Schema.Boolean })
 
 export const WebhookRepositoryLive = Layer.effect(
   WebhookRepository,
   Effect.gen(function* () {
     const tenancy = yield* Tenancy
     const webhooks = yield* makeTable({ table: "webhooks", resource: "webhook", schema: Webhook, key: "id" })
-    const deliveries = yield* makeTable({ table: "deliveries", resource: "delivery", schema: DeliveryRow, key: "id" })
+    const deliveries = yield* makeTable({
+      table: "deliveries",
+      resource: "delivery",
+      schema: DeliveryRow,
+      key: "id",
+      isMonthly: true
+    })
     const { sql } = webhooks
     const decodeTarget = decodeRows(Target)
     const decodePlain = decodeRows(PlainRow)
     const decodeAccepted = decodeRows(AcceptedRow)
     const webhookRow = toRow(Webhook)
-    const deliveryRow = toRow(Delivery)
 
     return WebhookRepository.of({
       get: webhooks.get,
@@ -69,8 +77,15 @@ export const WebhookRepositoryLive = Layer.effect(
           Effect.gen(function* () {
             const [row] = yield* decodeTarget(yield* sql`select * from webhooks where id = ${id}`)
             if (row === undefined) return yield* new NotFound({ resource: "webhook", id })
-            const { sealedSecret: _sealed, secret: _plain, tenantId, ...webhook } = row
-            return { tenantId, webhook, secret: yield* storedSecret(row) }
+            const { createdAt, name, previousExpiresAt, previousSealedSecret, source, tenantId } = row
+            return {
+              tenantId,
+              webhook: { id, source, name, createdAt },
+              secret: yield* storedSecret(row),
+              ...(previousSealedSecret === undefined || previousExpiresAt === undefined
+                ? {}
+                : { previous: { sealed: previousSealedSecret, expiresAt: previousExpiresAt } })
+            }
           })
         ),
       plainSecrets: (tenantId, limit) =>
@@ -95,24 +110,68 @@ export const WebhookRepositoryLive = Layer.effect(
             (rows) => rows.length > 0
           )
         ),
+      rotateSecret: (tenantId, id, secret, previousExpiresAt) =>
+        webhooks.run(
+          tenantId,
+          "rotateSecret",
+          webhooks.one(
+            id,
+            previousExpiresAt === undefined
+              ? sql`
+                  update webhooks set secret = null, sealed_secret = ${secret},
+                    previous_sealed_secret = null, previous_expires_at = null
+                  where id = ${id} returning *`
+              : sql`
+                  update webhooks set sealed_secret = ${secret}, previous_sealed_secret = sealed_secret,
+                    previous_expires_at = ${DateTime.toDateUtc(previousExpiresAt)}
+                  where id = ${id} returning *`
+          )
+        ),
+      noteObject: (tenantId, deliveryId, receivedAt) =>
+        deliveries.run(
+          tenantId,
+          "noteObject",
+          Effect.asVoid(
+            sql`
+              insert into delivery_objects
+              ${sql.insert({ deliveryId, tenantId, receivedAt: DateTime.toDateUtc(receivedAt) })}`
+          )
+        ),
       accept: (tenantId, delivery) =>
         deliveries.run(
           tenantId,
           "accept",
           Effect.gen(function* () {
-            const row = yield* deliveryRow(delivery)
-            // A payload may be any JSON value, also a scalar, which `toRow` takes for a plain column.
-            const columns = { ...row, payload: toJsonb(delivery.payload) }
-            const inserted = yield* sql`
-              insert into deliveries ${sql.insert({ ...columns, tenantId })}
-              on conflict (tenant_id, webhook_id, external_id) do nothing returning id`
-            if (inserted.length > 0) return { deliveryId: delivery.id, duplicate: false }
-            const [first] = yield* decodeAccepted(
+            const key = {
+              tenantId,
+              webhookId: delivery.webhookId,
+              externalId: storable(delivery.externalId),
+              deliveryId: delivery.id,
+              receivedAt: DateTime.toDateUtc(delivery.receivedAt)
+            }
+            const { payloadKey } = delivery
+            // A payload may be any JSON value: null is one too, and none is SQL's.
+            const payload = payloadKey === undefined ? sql`${toJsonb(delivery.payload)}::jsonb` : sql`null::jsonb`
+            const known = sql`
+              select delivery_id, true as duplicate from delivery_keys
+              where webhook_id = ${key.webhookId} and external_id = ${key.externalId}`
+            const [accepted] = yield* decodeAccepted(
               yield* sql`
-                select id from deliveries
-                where webhook_id = ${delivery.webhookId} and external_id = ${storable(delivery.externalId)}`
+                with key as (
+                  insert into delivery_keys ${sql.insert(key)}
+                  on conflict (tenant_id, webhook_id, external_id) do nothing returning *
+                ), kept as (
+                  insert into deliveries
+                    (id, tenant_id, webhook_id, source, external_id, event_type, payload, payload_key, received_at)
+                  select delivery_id, tenant_id, webhook_id, ${delivery.source}::text, external_id,
+                    ${storable(delivery.eventType)}::text, ${payload}, ${payloadKey ?? null}::text, received_at
+                  from key
+                )
+                select delivery_id, false as duplicate from key union all ${known}`
             )
-            return { deliveryId: first?.id ?? delivery.id, duplicate: true }
+            // Whoever was first has committed since the statement began, and the next one sees it.
+            const answer = accepted ?? (yield* decodeAccepted(yield* known))[0]
+            return answer ?? { deliveryId: delivery.id, duplicate: true }
           })
         )
     })

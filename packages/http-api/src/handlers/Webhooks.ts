@@ -32,6 +32,16 @@ export const WebhooksHandlers = HttpApiBuilder.group(
         const { tenantId } = yield* Caller
         return yield* withUrl(yield* orProblem(repository.get(tenantId, params.id)))
       }),
+      rotateSecret: Effect.fnUntraced(function* ({ params, payload }) {
+        const { tenantId } = yield* Caller
+        const rotated = yield* orProblem(webhooks.rotateSecret(tenantId, params.id, payload))
+        const { previousExpiresAt, secret, webhook } = rotated
+        return {
+          ...(yield* withUrl(webhook)),
+          secret: Redacted.value(secret),
+          ...(previousExpiresAt === undefined ? {} : { previousExpiresAt })
+        }
+      }),
       delete: Effect.fnUntraced(function* ({ params }) {
         const { tenantId } = yield* Caller
         yield* orProblem(repository.delete(tenantId, params.id))
