@@ -88,6 +88,8 @@ export default Effect.gen(function* () {
     )`
   yield* sql`create index job_outbox_unsent on ${sql(outboxTable)} (queue, sequence) where sent_at is null`
   yield* sql`create index job_outbox_unsettled on ${sql(outboxTable)} (queue, created_at) where settled_at is null`
+  yield* sql`
+    create index job_outbox_groups on ${sql(outboxTable)} (queue, group_key, sequence) where settled_at is null`
   yield* sql`create index job_outbox_settled on ${sql(outboxTable)} (settled_at) where settled_at is not null`
   // As for the jobs: whoever serves a request may add one and nothing more, for those of all tenants are here.
   yield* sql`grant insert on ${sql(outboxTable)} to ${sql(applicationRole)}`

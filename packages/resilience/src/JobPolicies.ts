@@ -76,6 +76,12 @@ export const relayRetry = Schedule.min([Schedule.exponential("200 millis"), Sche
 export const outboxStuck = Duration.hours(24)
 export const settledLifetime = Duration.days(30)
 
+/** How long a job may keep those after it in its group waiting before it is sent again: longer than all its attempts. */
+export const outboxBlocking = Duration.minutes(20)
+
+/** When a job that came before an older one of its group is looked at again. */
+export const sqsEarlyDelay = Duration.seconds(1)
+
 /** How often what SQS moved away by itself is looked for. */
 export const sqsDeadPolling = Schedule.spaced("1 minute")
 

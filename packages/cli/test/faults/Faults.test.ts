@@ -164,7 +164,8 @@ describe.skipIf(process.env["FAULTS"] === undefined)("whatever breaks", () => {
           }
           const memoryAfter = yield* Effect.forEach([...apis, ...workers], ({ url }) => memoryOf(url))
           for (const mebibytes of [...memoryBefore, ...memoryAfter]) assert.isBelow(mebibytes, 700)
-        }).pipe(Effect.scoped)
+        }).pipe(Effect.scoped),
+      540_000
     )
   })
 })

@@ -1,5 +1,5 @@
 import { QueueName } from "@devops-mcp/contract/Jobs"
-import { outboxStuck, outboxWindow, settledLifetime } from "@devops-mcp/resilience/JobPolicies"
+import { outboxBlocking, outboxStuck, outboxWindow, settledLifetime } from "@devops-mcp/resilience/JobPolicies"
 import { Duration, Effect, Schema } from "effect"
 import { SqlClient, type Statement } from "effect/sql"
 import { outboxTable } from "../JobsTable.ts"
@@ -19,7 +19,9 @@ const KnownRow = Schema.Struct({
   id: Schema.String,
   sequence: Schema.String,
   givenBack: Schema.Int,
-  isSettled: Schema.Boolean
+  isSettled: Schema.Boolean,
+  /** An older job of its group has not come to its end. */
+  isEarly: Schema.Boolean
 })
 /** What the queue remembers of a job that it has sent. */
 export type KnownJob = typeof KnownRow.Type
@@ -76,9 +78,22 @@ export const makeOutbox = Effect.gen(function* () {
     known: (queue: QueueName, ids: ReadonlyArray<string>) =>
       Effect.flatMap(
         sql`
-          select id, sequence::text as sequence, given_back, settled_at is not null as is_settled
-          from ${table} where queue = ${queue} and id = any(${[...ids]}::text[])`,
+          select o.id, o.sequence::text as sequence, o.given_back, o.settled_at is not null as is_settled,
+            exists (
+              select from ${table} older
+              where older.queue = o.queue and older.group_key = o.group_key
+                and older.sequence < o.sequence and older.settled_at is null
+            ) as is_early
+          from ${table} o where o.queue = ${queue} and o.id = any(${[...ids]}::text[])`,
         (rows) => Effect.orDie(decodeKnown(rows))
+      ),
+    /** What a job has waited for so long that its message must be lost is sent again. */
+    resendOlder: (queue: QueueName, id: string) =>
+      Effect.asVoid(
+        sql`
+          update ${table} older set sent_at = null from ${table} o
+          where o.queue = ${queue} and o.id = ${id} and older.queue = o.queue and older.group_key = o.group_key
+            and older.sequence < o.sequence and older.settled_at is null and older.sent_at < ${ago(outboxBlocking)}`
       ),
     settle: (queue: QueueName, ids: ReadonlyArray<string>) =>
       Effect.asVoid(

@@ -6,6 +6,7 @@ import {
   jobRetry,
   queueSweeping,
   sqsDeadPolling,
+  sqsEarlyDelay,
   sqsHeartbeat,
   sqsSettleRetry,
   sqsVisibility
@@ -76,6 +77,12 @@ const make = Effect.fn("SqsJobQueue.make")(function* (options: SqsJobQueueOption
     const { known, message, queuedId } = received
     // Done before, and removed too late or sent twice.
     if (known?.isSettled === true) return yield* end(opened, received)
+    // SQS keeps a group's order as long as it has the only copy of each job; after a loss, and in emulators, it may not.
+    if (opened.queue.isFifo && known?.isEarly === true) {
+      yield* outbox.resendOlder(opened.queue.name, queuedId)
+      yield* outbox.giveBack(opened.queue.name, queuedId)
+      return yield* hide(opened, message.receipt, sqsEarlyDelay)
+    }
     const taken: TakenJob = {
       queue: opened.queue.name,
       queuedId,
@@ -125,10 +132,8 @@ const make = Effect.fn("SqsJobQueue.make")(function* (options: SqsJobQueueOption
           work(opened, received, (job, metadata) => restore(handler(job, metadata)))
         )
       ).pipe(
-        Effect.catchTag(
-          ["@devops-mcp/queue/sqs/SqsClient/SqsFailure", "@devops-mcp/core/ports/ObjectStore/ObjectStoreError"],
-          (error) => Effect.fail(failed("take")(error))
-        )
+        Effect.mapError(failed("take")),
+        Effect.catchDefect((defect) => Effect.fail(failed("take")(defect)))
       )
     },
     stats: Effect.gen(function* () {

@@ -214,6 +214,7 @@ export const jobQueueConformance = <E>(
           yield* offer(`${run}:b${index}`, `${run}:b`)
         }
         const failedOnce = yield* Ref.make(false)
+        const finished = yield* Deferred.make<void>()
         const handler = (_: Job, { attempt, id }: JobMetadata) =>
           Effect.gen(function* () {
             const name = id.slice(run.length + 1)
@@ -221,10 +222,14 @@ export const jobQueueConformance = <E>(
               yield* Ref.set(failedOnce, true)
               return yield* Effect.fail("not yet")
             }
-            yield* Ref.update(done, (all) => [...all, name])
+            const all = yield* Ref.updateAndGet(done, (before) => [...before, name])
+            if (all.length === 10) yield* Deferred.succeed(finished, undefined)
           })
-        // Four at once, and one attempt more than there are jobs.
-        yield* Effect.replicateEffect(queue.take("deliveries", handler), 11, { concurrency: 4, discard: true })
+        const takers = yield* Effect.forkChild(
+          Effect.replicateEffect(Effect.forever(queue.take("deliveries", handler)), 4, { concurrency: "unbounded" })
+        )
+        yield* Deferred.await(finished)
+        yield* Fiber.interrupt(takers)
         assert.isTrue(yield* Ref.get(failedOnce))
         const all = yield* Ref.get(done)
         for (const group of ["a", "b"]) {
