@@ -2,10 +2,13 @@ import { Duration, Schedule } from "effect"
 import type { Retryable } from "./Policies.ts"
 
 /** How often a job is tried before it becomes a dead letter. */
-export const jobAttempts = 8
+export const jobAttempts = 12
 
-/** Between the attempts of a job: 1 s, 2 s, 4 s … up to a minute, so the last one comes some two minutes after the first. */
-export const jobRetry = Schedule.min([Schedule.exponential("1 second"), Schedule.spaced("1 minute")]).pipe(
+/**
+ * Between the attempts of a job: 1 s, 2 s, 4 s … up to 20 s, so that what failed is tried within half a minute of a
+ * service's return, and the last time some two and a half minutes after the first.
+ */
+export const jobRetry = Schedule.min([Schedule.exponential("1 second"), Schedule.spaced("20 seconds")]).pipe(
   Schedule.jittered
 )
 
@@ -22,8 +25,8 @@ export const sqsRequestTimeout = Duration.seconds(5)
 export const longPoll = Duration.seconds(5)
 
 /** How long a message is hidden from others; who works on it says so thrice as often. */
-export const sqsVisibility = Duration.seconds(30)
-export const sqsHeartbeat = Schedule.spaced("10 seconds")
+export const sqsVisibility = Duration.seconds(20)
+export const sqsHeartbeat = Schedule.spaced("6 seconds")
 
 /** How long Amazon SQS keeps a message that nobody takes: as long as it can. */
 export const sqsRetention = Duration.days(14)
@@ -79,7 +82,7 @@ export const settledLifetime = Duration.days(30)
 /** How long a job may keep those after it in its group waiting before it is sent again: longer than all its attempts. */
 export const outboxBlocking = Duration.minutes(20)
 
-/** When a job that came before an older one of its group is looked at again. */
+/** How long a job that came before an older one of its group is held before it goes back. */
 export const sqsEarlyDelay = Duration.seconds(1)
 
 /** How often what SQS moved away by itself is looked for. */

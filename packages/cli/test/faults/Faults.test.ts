@@ -48,12 +48,15 @@ describe.skipIf(process.env["FAULTS"] === undefined)("whatever breaks", () => {
             )
           )
           /** What is accepted from now on is worked on soon. */
-          const recovers = Effect.gen(function* () {
+          const recovers = Effect.fnUntraced(function* (from: string) {
             const before = yield* processed
             if (before >= count) return
             yield* processed.pipe(
               Effect.repeat({ schedule: Schedule.spaced("250 millis"), until: (now) => now > before }),
-              Effect.timeout(recovery)
+              Effect.timeoutOrElse({
+                duration: recovery,
+                orElse: () => Effect.die(new Error(`No event was processed after ${from}; there are ${before}`))
+              })
             )
           })
           const at = yield* Effect.forEach([0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8], (part) =>
@@ -64,7 +67,7 @@ describe.skipIf(process.env["FAULTS"] === undefined)("whatever breaks", () => {
 
           yield* when(0)
           yield* cluster.killWorker(0)
-          yield* recovers
+          yield* recovers("the kill of a worker")
           const memoryBefore = yield* Effect.forEach([...apis, ...workers], ({ url }) => memoryOf(url))
 
           yield* when(1)
@@ -94,7 +97,7 @@ describe.skipIf(process.env["FAULTS"] === undefined)("whatever breaks", () => {
               yield* Effect.sleep("3 seconds")
             })
           )
-          yield* recovers
+          yield* recovers("the outage of PostgreSQL")
 
           yield* when(5)
           yield* outage(
@@ -106,13 +109,13 @@ describe.skipIf(process.env["FAULTS"] === undefined)("whatever breaks", () => {
               assert.include(ready.failing, "cache")
               yield* Effect.sleep("3 seconds")
               if (before < count) assert.isAbove((yield* sender.accepted).size, before)
-              yield* recovers
+              yield* recovers("the outage of Redis")
             })
           )
 
           yield* when(6)
           if (driver === "sqs") yield* outage("aws", Effect.sleep("5 seconds"))
-          yield* recovers
+          yield* recovers("the outage of SQS")
           yield* when(7)
           yield* cluster.killWorker(1)
 

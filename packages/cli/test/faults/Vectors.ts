@@ -1,6 +1,6 @@
 import { Effect, Schema } from "effect"
 import { createServer } from "node:http"
-import { setTimeout as after } from "node:timers"
+import * as timers from "node:timers"
 
 const decodeRequest = Schema.decodeUnknownSync(
   Schema.fromJsonString(Schema.Struct({ input: Schema.Array(Schema.String) }))
@@ -35,7 +35,7 @@ export const makeVectors = Effect.gen(function* () {
         usage: { prompt_tokens: 1, total_tokens: 1 }
       })
       const send = () => response.writeHead(200, { "content-type": "application/json" }).end(answer)
-      if (mode === "slow") after(send, 500)
+      if (mode === "slow") timers.setTimeout(send, 500)
       else send()
       return undefined
     })

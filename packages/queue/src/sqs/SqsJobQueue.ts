@@ -80,8 +80,9 @@ const make = Effect.fn("SqsJobQueue.make")(function* (options: SqsJobQueueOption
     // SQS keeps a group's order as long as it has the only copy of each job; after a loss, and in emulators, it may not.
     if (opened.queue.isFifo && known?.isEarly === true) {
       yield* outbox.resendOlder(opened.queue.name, queuedId)
-      yield* outbox.giveBack(opened.queue.name, queuedId)
-      return yield* hide(opened, message.receipt, sqsEarlyDelay)
+      // Held for a moment and shown again at once: hidden, it would keep its group from the older job.
+      yield* Effect.sleep(sqsEarlyDelay)
+      return yield* opened.receiver.giveBack(received)
     }
     const taken: TakenJob = {
       queue: opened.queue.name,
