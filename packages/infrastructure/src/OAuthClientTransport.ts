@@ -33,9 +33,12 @@ const standardised = (status: number, body: string): readonly [status: number, b
   return [status, encodeObject(rest)]
 }
 
-/** Whether the server itself says that it cannot answer, and not in OAuth's words what is wrong with the request. */
+/**
+ * Whether the server says that it cannot answer anybody, and not in OAuth's words what is wrong with the request. One that
+ * has had too many requests may mean one client's.
+ */
 const isAway = (status: number, body: string) => {
-  if (status < 500 && status !== 429) return false
+  if (status < 500) return false
   const error = Option.getOrUndefined(decodeObject(body))?.["error"]
   return typeof error !== "string" || error === "server_error" || error === "temporarily_unavailable"
 }
