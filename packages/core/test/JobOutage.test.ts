@@ -4,7 +4,8 @@ import { JobEnvelope } from "@devops-mcp/core/jobs/JobEnvelope"
 import { DeadLetterRepository } from "@devops-mcp/core/ports/DeadLetterRepository"
 import { EmbedderError } from "@devops-mcp/core/ports/Embedder"
 import { DocumentId, TenantId } from "@devops-mcp/domain/Ids"
-import { jobAttempts, longestJobDelay, longestOutage, outageDelay } from "@devops-mcp/resilience/Policies"
+import { longestOutage, outageDelay } from "@devops-mcp/resilience/Outages"
+import { jobAttempts, longestJobDelay } from "@devops-mcp/resilience/Policies"
 import { freshId } from "@devops-mcp/testing/Fixtures"
 import * as NodeCrypto from "@effect/platform-node/NodeCrypto"
 import { assert, describe, it } from "@effect/vitest"
@@ -77,7 +78,10 @@ describe("a job in an outage of what it needs", () => {
   it.effect("uses up its attempts after the longest outage, and when nobody knows how old it is", () =>
     Effect.gen(function* () {
       const { attempt, letters } = yield* setup()
-      assert.strictEqual((yield* attempt(outage(), 1, { job, offeredAt: -Duration.toMillis(longestOutage) }))._tag, "Retry")
+      assert.strictEqual(
+        (yield* attempt(outage(), 1, { job, offeredAt: -Duration.toMillis(longestOutage) }))._tag,
+        "Retry"
+      )
       yield* TestClock.adjust(longestOutage)
       assert.strictEqual((yield* attempt(outage(), 1))._tag, "Retry")
       assert.strictEqual((yield* attempt(outage(), 1, { job }))._tag, "Retry")

@@ -1,12 +1,8 @@
 import { Embedder, EmbedderError } from "@devops-mcp/core/ports/Embedder"
 import { TokenCounter } from "@devops-mcp/core/ports/TokenCounter"
 import { makeBreaker, type OpenCircuit } from "@devops-mcp/observability/Breakers"
-import {
-  embeddingBreaker,
-  embeddingConcurrency,
-  embeddingRequestRetry,
-  embeddingRequestTimeout
-} from "@devops-mcp/resilience/Policies"
+import { embeddingBreaker } from "@devops-mcp/resilience/Outages"
+import { embeddingConcurrency, embeddingRequestRetry, embeddingRequestTimeout } from "@devops-mcp/resilience/Policies"
 import { Clock, Config, Duration, Effect, Layer, Option, Redacted, Result, Schema, Semaphore } from "effect"
 import { Headers } from "effect/http"
 import type { APIError, OpenAI } from "openai"

@@ -1,5 +1,6 @@
 import { Embedder } from "@devops-mcp/core/ports/Embedder"
-import { embeddingBreaker, embeddingRequestTimeout, longestRetryAfter } from "@devops-mcp/resilience/Policies"
+import { embeddingBreaker } from "@devops-mcp/resilience/Outages"
+import { embeddingRequestTimeout, longestRetryAfter } from "@devops-mcp/resilience/Policies"
 import { embedderConformance } from "@devops-mcp/testing/conformance/Embedder"
 import { assert, describe, it } from "@effect/vitest"
 import { ConfigProvider, Duration, Effect, Layer } from "effect"

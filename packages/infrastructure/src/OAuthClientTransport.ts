@@ -1,6 +1,7 @@
 import { OAuthFailure } from "@devops-mcp/core/ports/OAuthClient"
 import { makeBreaker } from "@devops-mcp/observability/Breakers"
-import { oauthBreaker, oauthRequestTimeout } from "@devops-mcp/resilience/Policies"
+import { oauthBreaker } from "@devops-mcp/resilience/Outages"
+import { oauthRequestTimeout } from "@devops-mcp/resilience/Policies"
 import * as NodeHttpClient from "@effect/platform-node/NodeHttpClient"
 import { ByteSize, type Cause, Clock, Duration, Effect, Option, Predicate, Result, Schema, Stream } from "effect"
 import { Headers, HttpBody, type HttpClientError, HttpClientRequest } from "effect/http"

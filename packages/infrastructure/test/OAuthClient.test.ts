@@ -1,6 +1,6 @@
 import { OAuthClient } from "@devops-mcp/core/ports/OAuthClient"
 import { layerWith } from "@devops-mcp/infrastructure/OAuthClient"
-import { oauthBreaker } from "@devops-mcp/resilience/Policies"
+import { oauthBreaker } from "@devops-mcp/resilience/Outages"
 import { AuthorizationServer } from "@devops-mcp/testing/AuthorizationServer"
 import { assert, layer } from "@effect/vitest"
 import { Effect, Layer, Redacted } from "effect"

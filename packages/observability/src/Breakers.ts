@@ -1,10 +1,5 @@
-import {
-  breakerIdleTime,
-  type BreakerPolicy,
-  breakerSweeping,
-  breakerTrying,
-  type Retryable
-} from "@devops-mcp/resilience/Policies"
+import { breakerIdleTime, type BreakerPolicy, breakerSweeping, breakerTrying } from "@devops-mcp/resilience/Outages"
+import type { Retryable } from "@devops-mcp/resilience/Policies"
 import { Cause, Clock, Duration, Effect, Exit, Layer, Metric, Option, Stream } from "effect"
 import { CircuitBreaker } from "effect/persistence"
 import { circuitBreakerState } from "./Metrics.ts"

@@ -1,6 +1,6 @@
 import { makeBreaker, type OpenCircuit } from "@devops-mcp/observability/Breakers"
 import { circuitBreakerState } from "@devops-mcp/observability/Metrics"
-import { breakerIdleTime, breakerTrying } from "@devops-mcp/resilience/Policies"
+import { breakerIdleTime, breakerTrying } from "@devops-mcp/resilience/Outages"
 import { assert, describe, it } from "@effect/vitest"
 import { Deferred, Duration, Effect, Fiber, Metric, Schedule } from "effect"
 import { TestClock } from "effect/testing"
@@ -155,7 +155,11 @@ describe("Breakers", () => {
     Effect.gen(function* () {
       const { call, service } = yield* setup
       service.answer = Effect.succeed("hello")
-      yield* Effect.forEach(Array.from({ length: 1_000 }, (_, index) => `${index}`), call, { discard: true })
+      yield* Effect.forEach(
+        Array.from({ length: 1_000 }, (_, index) => `${index}`),
+        call,
+        { discard: true }
+      )
       service.answer = Effect.fail(away)
       for (let index = 0; index < 5; index++) assert.deepStrictEqual(yield* Effect.flip(call("one more")), away)
       yield* Effect.replicateEffect(Effect.flip(call("7")), 3)

@@ -1,5 +1,5 @@
 import { SqsClient } from "@devops-mcp/queue/sqs/SqsClient"
-import { sqsBreaker, sqsReceiveRetry } from "@devops-mcp/resilience/Policies"
+import { sqsBreaker, sqsReceiveRetry } from "@devops-mcp/resilience/Outages"
 import { afterAll, assert, beforeAll, describe, it, vi } from "@effect/vitest"
 import { ConfigProvider, Context, Duration, Effect, Layer } from "effect"
 import { TestClock } from "effect/testing"

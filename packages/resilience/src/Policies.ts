@@ -1,4 +1,4 @@
-import { Duration, Effect, Predicate, Schedule } from "effect"
+import { Duration, Effect, Schedule } from "effect"
 
 /** How long one action of the git tool takes at most, with its wait for a free slot; well under the 60 s of any call. */
 export const gitActionTimeout = Duration.seconds(30)
@@ -20,33 +20,6 @@ export interface Retryable {
   readonly retryable: boolean
 }
 
-/** When the circuit to a service opens, and for how long. */
-export interface BreakerPolicy {
-  /** Failures in a row that open it; only those count that say that the same call may succeed later. */
-  readonly failures: number
-  /** The nth opening in a row lasts the nth delay. */
-  readonly openFor: Schedule.Schedule<unknown>
-  /** Longer than this it does not open because the service said `Retry-After`. */
-  readonly longestOpen: Duration.Duration
-}
-
-/** Openings that grow. Replicas have circuits of their own; they do not try the service at the same moment. */
-const growing = (first: Duration.Input, longest: Duration.Input) =>
-  Schedule.min([Schedule.exponential(first), Schedule.spaced(longest)]).pipe(Schedule.jittered)
-
-/** How long who finds a circuit being tried should wait. */
-export const breakerTrying = Duration.seconds(2)
-
-/** For how long the circuit to something that nobody calls is remembered, and how often such circuits are forgotten. */
-export const breakerIdleTime = Duration.minutes(10)
-export const breakerSweeping = Schedule.spaced("1 minute")
-
-/** How long a failure says to wait, if it does. */
-const askedToWait = (failure: unknown) =>
-  Predicate.hasProperty(failure, "retryAfter") && Predicate.isNumber(failure.retryAfter)
-    ? Duration.millis(failure.retryAfter)
-    : Duration.zero
-
 /** How often a job is tried before it becomes a dead letter. */
 export const jobAttempts = 8
 
@@ -58,26 +31,11 @@ export const jobRetry = Schedule.min([Schedule.exponential("1 second"), Schedule
 /** Longer than this no job waits because somebody said `Retry-After`. */
 export const longestJobDelay = Duration.minutes(15)
 
-/**
- * A job that found the circuit to a service open waits without using up an attempt: a quarter of its age, so that soon
- * after a short outage and never more than a hundred times in a long one. After a day its attempts count again.
- */
-export const outageDelay = (age: Duration.Duration) =>
-  Duration.clamp(Duration.times(age, 1 / 4), { minimum: Duration.seconds(30), maximum: Duration.minutes(30) })
-export const longestOutage = Duration.hours(24)
-
 /** Places for jobs that are not deliveries: each kind has a quarter of the worker's, beside those of the deliveries. */
 export const placesOf = (concurrency: number) => Math.max(1, Math.floor(concurrency / 4))
 
 /** How long Amazon SQS has for one answer, beside the time that it was asked to wait for messages. */
 export const sqsRequestTimeout = Duration.seconds(5)
-
-/** A circuit for each operation on each queue. It opens for less time than messages stay hidden without a heartbeat. */
-export const sqsBreaker: BreakerPolicy = {
-  failures: 5,
-  openFor: growing("1 second", "5 seconds"),
-  longestOpen: Duration.seconds(5)
-}
 
 /** How long a request for messages waits for the first one; short enough to end within the drain's time. */
 export const longPoll = Duration.seconds(5)
@@ -89,10 +47,7 @@ export const sqsHeartbeat = Schedule.spaced("10 seconds")
 /** How long Amazon SQS keeps a message that nobody takes: as long as it can. */
 export const sqsRetention = Duration.days(14)
 
-/**
- * After so many receptions SQS itself moves a message away: more than its attempts and those of an outage's day, so only
- * what no worker survives.
- */
+/** After so many receptions SQS itself moves a message away: more than its attempts and a day's outage can make. */
 export const sqsBackstop = 100
 
 /** Amazon SQS is asked a few times within seconds before the start is given up. */
@@ -109,15 +64,6 @@ export const sqsSettleRetry = Schedule.exponential("100 millis").pipe(
   Schedule.upTo({ times: 4 }),
   Schedule.setInputType<Retryable>(),
   Schedule.while(({ input }) => input.retryable)
-)
-
-/**
- * Who asks for messages goes on asking, less and less often, when the queue or the database does not answer, and not
- * before an open circuit lets a request through.
- */
-export const sqsReceiveRetry = Schedule.min([Schedule.exponential("200 millis"), Schedule.spaced("5 seconds")]).pipe(
-  Schedule.jittered,
-  Schedule.modifyDelay(({ duration, input }) => Effect.succeed(Duration.max(duration, askedToWait(input))))
 )
 
 /** How long jobs that end together are collected, so that they are removed with one request. */
@@ -198,13 +144,6 @@ export const embeddingRequestTimeout = Duration.seconds(30)
 
 /** Requests for embeddings to an API at once in one program. */
 export const embeddingConcurrency = 4
-
-/** A call is a few tries already, so few calls in a row are enough to take the API for gone. */
-export const embeddingBreaker: BreakerPolicy = {
-  failures: 3,
-  openFor: growing("5 seconds", "1 minute"),
-  longestOpen: longestJobDelay
-}
 
 /** Longer than this no caller waits inside one call because an API said `Retry-After`; the job's own schedule does. */
 export const longestRetryAfter = Duration.seconds(20)
@@ -440,13 +379,6 @@ export const lockoutMemory = Duration.hours(6)
 
 /** Requests to third-party authorization servers at once in one program. */
 export const oauthConcurrency = 16
-
-/** A circuit for each endpoint of each authorization server. */
-export const oauthBreaker: BreakerPolicy = {
-  failures: 5,
-  openFor: growing("5 seconds", "1 minute"),
-  longestOpen: Duration.minutes(5)
-}
 
 /** How long AWS Secrets Manager has for one answer; the program does not start without the installation's key. */
 export const secretsManagerTimeout = Duration.seconds(5)

@@ -43,6 +43,7 @@ export const makeScheduledJobs = Effect.gen(function* () {
   const trail = yield* AuditTrail
   const letters = yield* DeadLetters
   const retention = yield* auditRetention
+  const sampling = yield* makeSampling
 
   const keepAudit = orWarn(
     Effect.tap(trail.upkeep(retention), (dropped) =>
@@ -51,7 +52,7 @@ export const makeScheduledJobs = Effect.gen(function* () {
   )
 
   return [
-    Effect.schedule(yield* makeSampling, queueSampling),
+    Effect.andThen(sampling, Effect.schedule(sampling, queueSampling)),
     Effect.schedule(orWarn(tasks.sweep), taskSweeping),
     Effect.schedule(orWarn(replays.sweep), replaySweeping),
     Effect.schedule(orWarn(letters.sweep), queueSweeping),

@@ -2,7 +2,8 @@ import { Job, type QueueName } from "@devops-mcp/contract/Jobs"
 import type { TenantId } from "@devops-mcp/domain/Ids"
 import { DeadLetterId } from "@devops-mcp/domain/Ids"
 import { jobDuration, jobs } from "@devops-mcp/observability/Metrics"
-import { jobAttempts, longestJobDelay, longestOutage, outageDelay } from "@devops-mcp/resilience/Policies"
+import { longestOutage, outageDelay } from "@devops-mcp/resilience/Outages"
+import { jobAttempts, longestJobDelay } from "@devops-mcp/resilience/Policies"
 import { Cause, Clock, DateTime, Duration, Effect, Exit, Metric, Option, Schema } from "effect"
 import { makeNewId } from "../NewId.ts"
 import { DeadLetterRepository } from "../ports/DeadLetterRepository.ts"
@@ -132,8 +133,14 @@ export const makeJobAttempts = Effect.fnUntraced(function* ({
     const age = Duration.millis(startedAt - (envelope.offeredAt ?? 0))
     if (isOutage(cause) && Duration.isLessThan(age, longestOutage)) {
       yield* count(job._tag, "put_off", startedAt)
-      const delay = Duration.max(delayOf(age), Option.getOrElse(asked, () => Duration.zero))
-      yield* Effect.logWarning("A job is put off: what it needs does not answer", { error, delay: Duration.format(delay) })
+      const delay = Duration.max(
+        delayOf(age),
+        Option.getOrElse(asked, () => Duration.zero)
+      )
+      yield* Effect.logWarning("A job is put off: what it needs does not answer", {
+        error,
+        delay: Duration.format(delay)
+      })
       return { _tag: "PutOff", delay, error }
     }
     if (metadata.lastAttempt || isFinal(cause)) {

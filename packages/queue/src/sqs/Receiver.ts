@@ -1,4 +1,5 @@
-import { longPoll, sqsReceiveRetry, sqsVisibility } from "@devops-mcp/resilience/Policies"
+import { sqsReceiveRetry } from "@devops-mcp/resilience/Outages"
+import { longPoll, sqsVisibility } from "@devops-mcp/resilience/Policies"
 import { Deferred, Duration, Effect, Queue } from "effect"
 import type { KnownJob, Outbox } from "./Outbox.ts"
 import { jobIdAttribute } from "./Relay.ts"

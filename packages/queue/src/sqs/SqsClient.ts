@@ -1,5 +1,6 @@
 import { makeBreaker } from "@devops-mcp/observability/Breakers"
-import { longPoll, sqsBreaker, sqsRequestTimeout } from "@devops-mcp/resilience/Policies"
+import { sqsBreaker } from "@devops-mcp/resilience/Outages"
+import { longPoll, sqsRequestTimeout } from "@devops-mcp/resilience/Policies"
 import type { MessageAttributeValue, SQSClient } from "@aws-sdk/client-sqs"
 import { Config, Context, Duration, Effect, Layer, Option, Predicate, Schema } from "effect"
 
