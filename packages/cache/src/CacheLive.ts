@@ -5,14 +5,17 @@ import { Config, Effect, Layer, Option } from "effect"
 import * as BusMemory from "./BusMemory.ts"
 import * as BusRedis from "./BusRedis.ts"
 import * as CacheMemory from "./CacheMemory.ts"
+import * as CacheMetrics from "./CacheMetrics.ts"
 import * as CacheRedis from "./CacheRedis.ts"
 import * as LimiterMemory from "./LimiterMemory.ts"
 import * as LimiterRedis from "./LimiterRedis.ts"
 import * as RedisConnection from "./RedisConnection.ts"
 
-const memory = Layer.mergeAll(CacheMemory.layer, BusMemory.layer, LimiterMemory.layer)
+const counted = <R>(cache: Layer.Layer<Cache, never, R>) => Layer.provide(CacheMetrics.layer, cache)
 
-const redis = Layer.mergeAll(CacheRedis.layer, BusRedis.layer, LimiterRedis.layer)
+const memory = Layer.mergeAll(counted(CacheMemory.layer), BusMemory.layer, LimiterMemory.layer)
+
+const redis = Layer.mergeAll(counted(CacheRedis.layer), BusRedis.layer, LimiterRedis.layer)
 
 /** Redis when `REDIS_URL` is set, else this process. */
 export const CacheLive: Layer.Layer<Cache | Bus | Limiter, Config.ConfigError | RedisConnection.RedisUnavailable> =

@@ -6,6 +6,7 @@ import type { ConnectionOptions } from "node:tls"
 import * as EmbeddedPostgres from "./embedded/EmbeddedPostgres.ts"
 import { DatabaseUnreachable, DatabaseUnsupported, reasonOf } from "./Errors.ts"
 import { serverTls } from "./ServerTls.ts"
+import { poolConnections } from "./PoolMetrics.ts"
 import { databaseUrl, home, isPostgres } from "./Settings.ts"
 
 /** Connections of one program to a server; several replicas share the server's limit. */
@@ -91,13 +92,17 @@ export const server = (url: Redacted.Redacted) => {
       onSuccess: connected
     })
   ).pipe(Layer.provide(NodeFileSystem.layer))
-  return Layer.effectDiscard(checkServer(address)).pipe(Layer.provideMerge(client))
+  return Layer.effectDiscard(Effect.andThen(checkServer(address), poolConnections("limit", serverConnections))).pipe(
+    Layer.provideMerge(client)
+  )
 }
 
 /** A client of an embedded database that is open. */
 export const embeddedClient = Layer.unwrap(
-  Effect.map(EmbeddedPostgres.EmbeddedPostgres, ({ connect }) =>
-    Layer.orDie(
+  Effect.gen(function* () {
+    const { connect } = yield* EmbeddedPostgres.EmbeddedPostgres
+    yield* poolConnections("limit", embeddedConnections)
+    return Layer.orDie(
       PgClient.layer({
         ...naming,
         // The backend has one user and one database; it takes any name for both, but the client insists on them.
@@ -107,7 +112,7 @@ export const embeddedClient = Layer.unwrap(
         maxConnections: embeddedConnections
       })
     )
-  )
+  })
 )
 
 export interface ClientOptions {

@@ -3,6 +3,7 @@ import { StoreError } from "@devops-mcp/core/ports/StoreError"
 import { Transactions } from "@devops-mcp/core/ports/Transactions"
 import { Context, Effect, Layer, Option, Predicate } from "effect"
 import { SqlClient, SqlError } from "effect/sql"
+import { makePoolMetrics } from "./PoolMetrics.ts"
 import { applicationRole, systemRole, tenantSetting } from "./TenantIsolation.ts"
 
 /** Whose transaction is running; `system` before a tenant is known. What is forked in it may live longer than it. */
@@ -55,6 +56,7 @@ export class Tenancy extends Context.Service<
     Tenancy,
     Effect.gen(function* () {
       const sql = yield* SqlClient.SqlClient
+      const metrics = yield* makePoolMetrics
 
       const within = <A, E, R>(
         tenant: TenantId | "system",
@@ -71,7 +73,7 @@ export class Tenancy extends Context.Service<
             Effect.andThen(enter, effect),
             Effect.sync(() => (entered.isOpen = false))
           )
-          return sql.withTransaction(entering).pipe(
+          return metrics.running(sql.withTransaction(metrics.holding(entering))).pipe(
             // On a lost connection the rollback fails too, and the client makes a defect of that.
             Effect.catchDefect((defect) => (SqlError.isSqlError(defect) ? Effect.fail(defect) : Effect.die(defect))),
             Effect.provideService(CurrentTenant, entered)
@@ -89,7 +91,7 @@ export class Tenancy extends Context.Service<
             // The compiler cannot narrow a type parameter; what is no SqlError is one of the others.
             SqlError.isSqlError(error) ? storeError(operation)(error) : (error as Exclude<E, SqlError.SqlError>)
           )
-        }).pipe(Effect.withSpan(operation))
+        }).pipe(Effect.withSpan(operation), (run) => metrics.timed(operation, run))
       }
 
       return Tenancy.of({

@@ -1,5 +1,7 @@
 import { Embedder, EmbedderError } from "@devops-mcp/core/ports/Embedder"
 import { TokenCounter } from "@devops-mcp/core/ports/TokenCounter"
+import { makeBreaker, type OpenCircuit } from "@devops-mcp/observability/Breakers"
+import { embeddingBreaker } from "@devops-mcp/resilience/Outages"
 import { embeddingConcurrency, embeddingRequestRetry, embeddingRequestTimeout } from "@devops-mcp/resilience/Policies"
 import { Clock, Config, Duration, Effect, Layer, Option, Redacted, Result, Schema, Semaphore } from "effect"
 import { Headers } from "effect/http"
@@ -55,11 +57,22 @@ const refused = (error: APIError, now: number) => {
 
 const unusable = (retryable: boolean) => (cause: unknown) => new EmbedderError({ operation: "embed", retryable, cause })
 
+const onOpen = ({ failure, retryAfter }: OpenCircuit<EmbedderError>) =>
+  new EmbedderError({
+    operation: "embed",
+    retryable: true,
+    outage: true,
+    retryAfter,
+    cause: failure?.cause ?? "The API has not answered lately and is not asked for a while",
+    ...(failure?.status === undefined ? {} : { status: failure.status })
+  })
+
 const make = Effect.gen(function* () {
   const { apiKey, baseUrl, model } = yield* config
   const counter = yield* TokenCounter
   const sdk = yield* Effect.promise(() => import("openai"))
   const slots = yield* Semaphore.make(embeddingConcurrency)
+  const breaker = yield* makeBreaker("embeddings", embeddingBreaker)
   const client: OpenAI = new sdk.OpenAI({
     apiKey: Redacted.value(apiKey),
     baseURL: baseUrl.href,
@@ -91,8 +104,9 @@ const make = Effect.gen(function* () {
         return vector === undefined ? Effect.fail(unusable(false)(`No vector for text ${n}`)) : Effect.succeed(vector)
       })
     },
-    slots.withPermit,
-    Effect.retry(embeddingRequestRetry)
+    Effect.retry(embeddingRequestRetry),
+    (call) => breaker.protect(call, { onOpen }),
+    slots.withPermit
   )
 
   const shorten = (text: string) => {
@@ -138,7 +152,7 @@ const make = Effect.gen(function* () {
 
 /**
  * The embeddings API of OpenAI, or of a server that speaks it at `OPENAI_BASE_URL`. The one place that retries its
- * requests; a text over the model's limit is represented by its beginning.
+ * requests; a text over the model's limit is represented by its beginning. While the API does not answer it is not asked.
  */
 export const layer: Layer.Layer<Embedder, Config.ConfigError | EmbedderError, TokenCounter> = Layer.effect(
   Embedder,

@@ -1,4 +1,5 @@
 import { Embedder } from "@devops-mcp/core/ports/Embedder"
+import { embeddingBreaker } from "@devops-mcp/resilience/Outages"
 import { embeddingRequestTimeout, longestRetryAfter } from "@devops-mcp/resilience/Policies"
 import { embedderConformance } from "@devops-mcp/testing/conformance/Embedder"
 import * as Server from "@devops-mcp/testing/EmbeddingsServer"
@@ -139,6 +140,37 @@ describe("OpenAiEmbedder", () => {
       assert.isAtLeast(Duration.toMillis(elapsed), 4 * Duration.toMillis(embeddingRequestTimeout))
       assert.isTrue(error.retryable)
       assert.lengthOf(server.requests, 4)
+    })
+  )
+
+  it.effect("asks an API that answers nobody no more for a while, says so, and tries it again then", () =>
+    Effect.gen(function* () {
+      const { embedder, server } = yield* setup()
+      const failed = Effect.map(passing(Effect.flip(embedder.embed(["text"]))), ([, error]) => error)
+      server.faults.push(...Array.from({ length: 12 }, () => ({ status: 503 })))
+      for (let call = 1; call < embeddingBreaker.failures; call++) {
+        assert.isUndefined((yield* failed).outage)
+      }
+      assert.deepInclude(yield* failed, { retryable: true, outage: true, status: 503 })
+      assert.lengthOf(server.requests, 12)
+      const { outage, retryAfter = 0 } = yield* Effect.flip(embedder.embed(["text"]))
+      assert.isTrue(outage)
+      assert.isAbove(retryAfter, 3_000)
+      assert.lengthOf(server.requests, 12)
+      yield* TestClock.adjust(Duration.millis(retryAfter))
+      yield* passing(embedder.embed(["text"]))
+      assert.lengthOf(server.requests, 13)
+    })
+  )
+
+  it.effect("goes on asking when it is what we ask that is wrong", () =>
+    Effect.gen(function* () {
+      const { embedder, server } = yield* setup()
+      for (let call = 1; call <= 2 * embeddingBreaker.failures; call++) {
+        server.faults.push({ status: 400 })
+        assert.isUndefined((yield* Effect.flip(embedder.embed(["text"]))).outage)
+      }
+      assert.lengthOf(server.requests, 2 * embeddingBreaker.failures)
     })
   )
 })

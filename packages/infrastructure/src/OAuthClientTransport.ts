@@ -1,8 +1,10 @@
 import { OAuthFailure } from "@devops-mcp/core/ports/OAuthClient"
+import { makeBreaker } from "@devops-mcp/observability/Breakers"
+import { oauthBreaker } from "@devops-mcp/resilience/Outages"
 import { oauthRequestTimeout } from "@devops-mcp/resilience/Policies"
 import * as NodeHttpClient from "@effect/platform-node/NodeHttpClient"
-import { ByteSize, type Cause, Effect, Option, Predicate, Schema, Stream } from "effect"
-import { HttpBody, type HttpClientError, HttpClientRequest } from "effect/http"
+import { ByteSize, type Cause, Clock, Duration, Effect, Option, Predicate, Result, Schema, Stream } from "effect"
+import { Headers, HttpBody, type HttpClientError, HttpClientRequest } from "effect/http"
 import { AddressRefused, guardedLookup, refusalOf } from "./OutboundAddresses.ts"
 
 /** What an authorization server may answer with; metadata documents take some kilobytes. */
@@ -32,6 +34,16 @@ const standardised = (status: number, body: string): readonly [status: number, b
   return [status, encodeObject(rest)]
 }
 
+/**
+ * Whether the server says that it cannot answer anybody, and not in OAuth's words what is wrong with the request. One that
+ * has had too many requests may mean one client's.
+ */
+const isAway = (status: number, body: string) => {
+  if (status < 500) return false
+  const error = Option.getOrUndefined(decodeObject(body))?.["error"]
+  return typeof error !== "string" || error === "server_error" || error === "temporarily_unavailable"
+}
+
 const hostOf = (url: string) => URL.parse(url)?.host ?? "the authorization server"
 
 const failureOf =
@@ -47,6 +59,12 @@ const failureOf =
         })
   }
 
+/** Each of a server's endpoints has a circuit of its own: whoever names a broken one shuts no other's. */
+const circuitOf = (url: string) => {
+  const parsed = URL.parse(url)
+  return parsed === null ? url : parsed.origin + parsed.pathname
+}
+
 const makeClient = (allowPrivate: boolean) =>
   Effect.provideServiceEffect(
     NodeHttpClient.makeNodeHttp,
@@ -60,6 +78,7 @@ const makeClient = (allowPrivate: boolean) =>
  */
 export const makeTransport = Effect.gen(function* () {
   const [strict, lax] = [yield* makeClient(false), yield* makeClient(true)]
+  const breaker = yield* makeBreaker("oauth", oauthBreaker)
 
   return Effect.fnUntraced(function* (
     operation: Operation,
@@ -86,10 +105,34 @@ export const makeTransport = Effect.gen(function* () {
         Stream.decodeText,
         Stream.mkString
       )
+      if (isAway(response.status, text)) {
+        const wait = Option.fromNullishOr(response.headers["retry-after"]).pipe(
+          Option.flatMap((header) => Result.getSuccess(Headers.parseRetryAfter(header)))
+        )
+        const now = yield* Clock.currentTimeMillis
+        return yield* new OAuthFailure({
+          operation,
+          reason: "unreachable",
+          detail: `${hostOf(url)} answers with ${response.status}; try again later`,
+          ...(Option.isNone(wait) ? {} : { retryAfter: Duration.toMillis(Headers.retryAfterDelay(wait.value, now)) })
+        })
+      }
       const [status, body] = standardised(response.status, text)
       const contentType = response.headers["content-type"] ?? "text/plain"
       return new Response(body === "" ? null : body, { status, headers: { "content-type": contentType } })
     })
-    return yield* answered.pipe(Effect.timeout(oauthRequestTimeout), Effect.mapError(failed))
-  }, Effect.scoped)
+    return yield* breaker.protect(
+      answered.pipe(Effect.scoped, Effect.timeout(oauthRequestTimeout), Effect.mapError(failed)),
+      {
+        key: circuitOf(url),
+        onOpen: ({ failure, retryAfter }) =>
+          new OAuthFailure({
+            operation,
+            reason: "unreachable",
+            detail: failure?.detail ?? `${hostOf(url)} has not answered lately; try again later`,
+            retryAfter
+          })
+      }
+    )
+  })
 })

@@ -1,5 +1,6 @@
 import { OAuthClient } from "@devops-mcp/core/ports/OAuthClient"
 import { layerWith } from "@devops-mcp/infrastructure/OAuthClient"
+import { oauthBreaker } from "@devops-mcp/resilience/Outages"
 import { AuthorizationServer } from "@devops-mcp/testing/AuthorizationServer"
 import { assert, layer } from "@effect/vitest"
 import { Effect, Layer, Redacted } from "effect"
@@ -101,6 +102,41 @@ layer(Strict, { excludeTestServices: true })("OAuthClient", (it) => {
       const server = yield* AuthorizationServer
       yield* server.stop
       assert.strictEqual((yield* Effect.flip(refresh(`${server.issuer}/token`))).reason, "unreachable")
+    })
+  )
+})
+
+// Apart from the others: its circuits do not close before them.
+layer(Layer.fresh(Strict), { excludeTestServices: true })("OAuthClient and a server that is away", (it) => {
+  it.effect("does not call the endpoint for a while, and calls its others", () =>
+    Effect.gen(function* () {
+      const server = yield* AuthorizationServer
+      const answers = { count: 0, statusCode: 500, body: { error: "invalid_grant" } as Record<string, unknown> }
+      yield* server.onTokenRequest((_form, answer) => {
+        answers.count++
+        answer.statusCode = answers.statusCode
+        answer.body = answers.body
+      })
+      const failing = Effect.flip(refresh(`${server.issuer}/token`))
+      // It says what is wrong with our request, so it is there.
+      for (let index = 0; index <= oauthBreaker.failures; index++) {
+        assert.deepInclude(yield* failing, { reason: "invalid", retryable: false })
+      }
+      answers.statusCode = 503
+      answers.body = { error: "temporarily_unavailable" }
+      answers.count = 0
+      for (let index = 0; index < oauthBreaker.failures; index++) {
+        const failure = yield* failing
+        assert.deepInclude(failure, { reason: "unreachable", retryable: true })
+        assert.include(failure.detail, "answers with 503")
+      }
+      const refused = yield* failing
+      assert.deepInclude(refused, { reason: "unreachable", retryable: true })
+      assert.include(refused.detail, "has not answered lately")
+      assert.isAbove(refused.retryAfter ?? 0, 0)
+      assert.strictEqual(answers.count, oauthBreaker.failures)
+      const client = yield* OAuthClient
+      assert.strictEqual((yield* client.discover(server.issuer, true)).tokenEndpoint, `${server.issuer}/token`)
     })
   )
 })

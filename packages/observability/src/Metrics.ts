@@ -55,3 +55,26 @@ export const rateLimitRejections = Metric.counter("rate_limit_rejections_total",
   description: "Requests over a limit, by the limit",
   incremental: true
 })
+
+export const embeddingDuration = Metric.histogram("embedding_duration_seconds", {
+  description: "Time that embedding takes, all texts of one call together",
+  boundaries: seconds
+})
+
+export const dbPoolConnections = Metric.gauge("db_pool_connections", {
+  description: "Connections to the database: those that transactions hold or wait for, and how many there may be"
+})
+
+export const dbQueryDuration = Metric.histogram("db_query_duration_seconds", {
+  description: "Time that operations on the database take, with the wait for a connection",
+  boundaries: seconds
+})
+
+export const circuitBreakerState = Metric.gauge("circuit_breaker_state", {
+  description: "Circuit to an external service: 0 closed, 1 half open, 2 open; the worst where there are several"
+})
+
+export const cacheRequests = Metric.counter("cache_requests_total", {
+  description: "Requests to the cache by operation and result",
+  incremental: true
+})

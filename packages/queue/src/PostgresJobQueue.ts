@@ -1,6 +1,6 @@
 import { QueueName, queueOf } from "@devops-mcp/contract/Jobs"
 import { envelopeOf, JobEnvelope } from "@devops-mcp/core/jobs/JobEnvelope"
-import { makeJobAttempts } from "@devops-mcp/core/jobs/JobAttempts"
+import { type JobAttemptsOptions, makeJobAttempts } from "@devops-mcp/core/jobs/JobAttempts"
 import { JobQueue, QueueError } from "@devops-mcp/core/ports/JobQueue"
 import { outboxLag } from "@devops-mcp/observability/Metrics"
 import { jobRetry } from "@devops-mcp/resilience/JobPolicies"
@@ -37,6 +37,8 @@ const storeFailed = (operation: Operation) => (cause: PersistedQueue.PersistedQu
 class Again extends Schema.TaggedError<Again>()("@devops-mcp/queue/PostgresJobQueue/Again", {
   id: Schema.String,
   retryAfter: Schema.optionalKey(Schema.Duration),
+  /** Whether this attempt is one of those that a job has. */
+  counts: Schema.Boolean,
   detail: Schema.String
 }) {
   override get message() {
@@ -44,23 +46,19 @@ class Again extends Schema.TaggedError<Again>()("@devops-mcp/queue/PostgresJobQu
   }
 }
 
-export interface PostgresJobQueueOptions {
+export interface PostgresJobQueueOptions extends JobAttemptsOptions {
   /** No other process can be on this store, so leases found at the start are of a process that died. */
   readonly exclusive: boolean
-  /** How often a job is tried, the time between attempts, and between two looks for jobs of others; tests hurry. */
-  readonly attempts?: number
+  /** The time between attempts, and between two looks for jobs of others; tests hurry. */
   readonly retry?: Schedule.Schedule<unknown, number>
   readonly pollInterval?: Duration.Duration
 }
 
 /** Jobs in Postgres by Effect's `PersistedQueue`: an `offer` joins the transaction of the change that caused it. */
-const make = Effect.fn("PostgresJobQueue.make")(function* ({
-  attempts,
-  exclusive,
-  retry = jobRetry
-}: PostgresJobQueueOptions) {
+const make = Effect.fn("PostgresJobQueue.make")(function* (options: PostgresJobQueueOptions) {
+  const { exclusive, retry = jobRetry } = options
   const sql = yield* SqlClient.SqlClient
-  const runAttempt = yield* makeJobAttempts(attempts === undefined ? {} : { attempts })
+  const runAttempt = yield* makeJobAttempts(options)
   const queueNamed = (name: QueueName) =>
     PersistedQueue.make({ name, schema: Schema.Json, maxAttempts: noLimit, retrySchedule: retry })
   const queues = {
@@ -76,13 +74,17 @@ const make = Effect.fn("PostgresJobQueue.make")(function* ({
     yield* sql`update ${sql(jobsTable)} set acquired_at = null, acquired_by = null where state = 'pending'`
   }
 
-  /** The library knows the attempts' schedule only, so a job that was asked to wait longer is put off once it is back. */
-  const putOff = (queue: QueueName, { id, retryAfter }: Again) =>
+  /**
+   * The library knows the attempts' schedule only, so a job that was asked to wait longer is put off once it is back, and
+   * an attempt that does not count is taken off then.
+   */
+  const putOff = (queue: QueueName, { counts, id, retryAfter }: Again) =>
     retryAfter === undefined
       ? Effect.void
       : Effect.asVoid(sql`
           update ${sql(jobsTable)}
-          set visible_at = greatest(visible_at, now() + make_interval(secs => ${Duration.toSeconds(retryAfter)}))
+          set visible_at = greatest(visible_at, now() + make_interval(secs => ${Duration.toSeconds(retryAfter)})),
+            attempts = attempts - ${counts ? 0 : 1}::int
           where queue_name = ${queue} and id = ${id} and state = 'pending' and acquired_at is null`)
 
   return JobQueue.of({
@@ -102,7 +104,12 @@ const make = Effect.fn("PostgresJobQueue.make")(function* ({
                 return Effect.interrupt
               case "Retry": {
                 const { error: detail, retryAfter } = verdict
-                return Effect.fail(new Again({ id, detail, ...(retryAfter === undefined ? {} : { retryAfter }) }))
+                const wait = retryAfter === undefined ? {} : { retryAfter }
+                return Effect.fail(new Again({ id, detail, counts: true, ...wait }))
+              }
+              case "PutOff": {
+                const { delay: retryAfter, error: detail } = verdict
+                return Effect.fail(new Again({ id, detail, counts: false, retryAfter }))
               }
             }
           })

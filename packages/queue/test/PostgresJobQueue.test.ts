@@ -14,7 +14,12 @@ import { SqlClient } from "effect/sql"
 
 const attempts = 3
 
-const quick = { attempts, retry: Schedule.spaced(0), pollInterval: Duration.millis(10) }
+const quick = {
+  attempts,
+  retry: Schedule.spaced(0),
+  outageDelay: () => Duration.zero,
+  pollInterval: Duration.millis(10)
+}
 
 const quiet = Layer.succeed(References.MinimumLogLevel, "None")
 

@@ -6,7 +6,7 @@ import { jobQueueConformance } from "@devops-mcp/testing/conformance/JobQueue"
 import { TestDatabase } from "@devops-mcp/testing/TestDatabase"
 import * as NodeCrypto from "@effect/platform-node/NodeCrypto"
 import { describe } from "@effect/vitest"
-import { Effect, Layer, Option, References, Schedule } from "effect"
+import { Duration, Effect, Layer, Option, References, Schedule } from "effect"
 
 const attempts = 3
 
@@ -32,6 +32,7 @@ const queueOn = (kind: string, fifo: ReadonlyArray<QueueName>, largestBody?: num
     fifo,
     attempts,
     retry: Schedule.spaced(0),
+    outageDelay: () => Duration.zero,
     ...(largestBody === undefined ? {} : { largestBody })
   }).pipe(Layer.provideMerge(Services))
 

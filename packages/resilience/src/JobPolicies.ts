@@ -31,8 +31,8 @@ export const sqsHeartbeat = Schedule.spaced("6 seconds")
 /** How long Amazon SQS keeps a message that nobody takes: as long as it can. */
 export const sqsRetention = Duration.days(14)
 
-/** After so many receptions SQS itself moves a message away: far more than its attempts, so only what no worker survives. */
-export const sqsBackstop = 50
+/** After so many receptions SQS itself moves a message away: as many as it allows, for in an outage there are three a minute. */
+export const sqsBackstop = 1000
 
 /** Amazon SQS is asked a few times within seconds before the start is given up. */
 export const sqsStartRetry = Schedule.exponential("300 millis").pipe(
@@ -48,11 +48,6 @@ export const sqsSettleRetry = Schedule.exponential("100 millis").pipe(
   Schedule.upTo({ times: 4 }),
   Schedule.setInputType<Retryable>(),
   Schedule.while(({ input }) => input.retryable)
-)
-
-/** Who asks for messages goes on asking, less and less often, when the queue or the database does not answer. */
-export const sqsReceiveRetry = Schedule.min([Schedule.exponential("200 millis"), Schedule.spaced("5 seconds")]).pipe(
-  Schedule.jittered
 )
 
 /** How long jobs that end together are collected, so that they are removed with one request. */

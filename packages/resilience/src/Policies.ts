@@ -98,6 +98,9 @@ export const busRetry = Schedule.min([Schedule.exponential("200 millis"), Schedu
 export const demoPolling = Schedule.spaced("200 millis")
 export const demoTimeout = Duration.seconds(60)
 
+/** How often a program publishes how many of its connections to the database are used. */
+export const poolSampling = Schedule.spaced("5 seconds")
+
 /** How long a task and its result are kept when nobody says otherwise. */
 export const taskLifetime = Duration.hours(24)
 

@@ -41,6 +41,7 @@ export const makeScheduledJobs = Effect.gen(function* () {
   const keeping = yield* Retention
   const auditKept = yield* auditRetention
   const kept = yield* retentionSettings
+  const sampling = yield* makeSampling
 
   const keepAudit = orWarn(
     Effect.tap(trail.upkeep(auditKept), (dropped) =>
@@ -49,7 +50,7 @@ export const makeScheduledJobs = Effect.gen(function* () {
   )
 
   return [
-    Effect.schedule(yield* makeSampling, queueSampling),
+    Effect.andThen(sampling, Effect.schedule(sampling, queueSampling)),
     Effect.schedule(orWarn(tasks.sweep), taskSweeping),
     Effect.schedule(orWarn(replays.sweep), replaySweeping),
     Effect.schedule(orWarn(letters.sweep), queueSweeping),

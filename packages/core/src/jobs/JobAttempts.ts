@@ -3,12 +3,13 @@ import type { TenantId } from "@devops-mcp/domain/Ids"
 import { DeadLetterId } from "@devops-mcp/domain/Ids"
 import { jobDuration, jobs } from "@devops-mcp/observability/Metrics"
 import { jobAttempts, longestJobDelay } from "@devops-mcp/resilience/JobPolicies"
-import { Cause, Clock, DateTime, Duration, Effect, Exit, Metric, Schema } from "effect"
+import { longestOutage, outageDelay } from "@devops-mcp/resilience/Outages"
+import { Cause, Clock, DateTime, Duration, Effect, Exit, Metric, Option, Schema } from "effect"
 import { makeNewId } from "../NewId.ts"
 import { DeadLetterRepository } from "../ports/DeadLetterRepository.ts"
 import type { JobMetadata } from "../ports/JobQueue.ts"
 import { causeOf, type JobEnvelope, ownerOf, readEnvelope } from "./JobEnvelope.ts"
-import { failureText, isFinal, retryAfterOf } from "./JobFailure.ts"
+import { failureText, isFinal, isOutage, retryAfterOf } from "./JobFailure.ts"
 import { readQueuedId } from "./JobIds.ts"
 
 /** A job as its queue hands it over. */
@@ -27,8 +28,16 @@ export type Verdict =
   | { readonly _tag: "Done" }
   /** To be tried again, not sooner than after the queue's schedule and what the error asked for. */
   | { readonly _tag: "Retry"; readonly retryAfter: Duration.Duration | undefined; readonly error: string }
+  /** To be tried again after that time, and the attempt does not count: what the job needs answers nobody. */
+  | { readonly _tag: "PutOff"; readonly delay: Duration.Duration; readonly error: string }
   /** The handler was stopped, not the job: the attempt does not count. */
   | { readonly _tag: "GivenBack" }
+
+export interface JobAttemptsOptions {
+  /** How often a job is tried, and how long one of that age waits in an outage; tests differ. */
+  readonly attempts?: number
+  readonly outageDelay?: (age: Duration.Duration) => Duration.Duration
+}
 
 /** What a dead letter says of its job. */
 interface Kept {
@@ -47,8 +56,9 @@ const done: Verdict = { _tag: "Done" }
  * among the dead letters before its queue may forget it, and where that is not possible it is tried again.
  */
 export const makeJobAttempts = Effect.fnUntraced(function* ({
-  attempts = jobAttempts
-}: { readonly attempts?: number } = {}) {
+  attempts = jobAttempts,
+  outageDelay: delayOf = outageDelay
+}: JobAttemptsOptions = {}) {
   const letters = yield* DeadLetterRepository
   const newId = yield* makeNewId
 
@@ -118,6 +128,21 @@ export const makeJobAttempts = Effect.fnUntraced(function* ({
       return { _tag: "GivenBack" }
     }
     const error = failureText(cause)
+    const asked = Option.map(Option.fromUndefinedOr(retryAfterOf(cause)), Duration.min(longestJobDelay))
+    // A job of an earlier version does not say how old it is.
+    const age = Duration.millis(startedAt - (envelope.offeredAt ?? 0))
+    if (isOutage(cause) && Duration.isLessThan(age, longestOutage)) {
+      yield* count(job._tag, "put_off", startedAt)
+      const delay = Duration.max(
+        delayOf(age),
+        Option.getOrElse(asked, () => Duration.zero)
+      )
+      yield* Effect.logWarning("A job is put off: what it needs does not answer", {
+        error,
+        delay: Duration.format(delay)
+      })
+      return { _tag: "PutOff", delay, error }
+    }
     if (metadata.lastAttempt || isFinal(cause)) {
       yield* count(job._tag, "dead", startedAt)
       yield* Effect.logDebug("The cause of a dead letter", cause)
@@ -127,12 +152,7 @@ export const makeJobAttempts = Effect.fnUntraced(function* ({
     }
     yield* count(job._tag, "retried", startedAt)
     yield* Effect.logWarning("A job failed and will be tried again", cause)
-    const asked = retryAfterOf(cause)
-    return {
-      _tag: "Retry",
-      retryAfter: asked === undefined ? undefined : Duration.min(asked, longestJobDelay),
-      error
-    }
+    return { _tag: "Retry", retryAfter: Option.getOrUndefined(asked), error }
   })
 
   /** Runs the handler and never fails: the verdict says what is to become of the job. */

@@ -1,13 +1,14 @@
 import { Job } from "@devops-mcp/contract/Jobs"
 import { TenantId } from "@devops-mcp/domain/Ids"
-import { Effect, Option, Schema, type Tracer } from "effect"
+import { Clock, Effect, Option, Schema, type Tracer } from "effect"
 import { HttpTraceContext, Headers } from "effect/http"
 
-/** A job on its way, with the group that keeps its order and the trace that it belongs to. */
+/** A job on its way, with the group that keeps its order, the trace that it belongs to and, in Unix milliseconds, its time. */
 export const JobEnvelope = Schema.Struct({
   job: Job,
   group: Schema.optionalKey(Schema.String),
-  traceparent: Schema.optionalKey(Schema.String)
+  traceparent: Schema.optionalKey(Schema.String),
+  offeredAt: Schema.optionalKey(Schema.Finite)
 })
 export type JobEnvelope = typeof JobEnvelope.Type
 
@@ -21,12 +22,14 @@ export const readEnvelope = (content: unknown): Effect.Effect<JobEnvelope, Schem
 
 /** The envelope of a job that the running span causes. */
 export const envelopeOf = (job: Job, group: string | undefined): Effect.Effect<JobEnvelope> =>
-  Effect.map(Effect.option(Effect.currentSpan), (span) => {
+  Effect.gen(function* () {
+    const span = yield* Effect.option(Effect.currentSpan)
     const traceparent = Option.flatMap(span, (current) =>
       Headers.get(HttpTraceContext.toHeaders(current), "traceparent")
     )
     return {
       job,
+      offeredAt: yield* Clock.currentTimeMillis,
       ...(group === undefined ? {} : { group }),
       ...(Option.isSome(traceparent) ? { traceparent: traceparent.value } : {})
     }

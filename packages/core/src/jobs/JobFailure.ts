@@ -34,3 +34,9 @@ export const retryAfterOf = <E>(cause: Cause.Cause<E>): Duration.Duration | unde
     ? Duration.millis(error.retryAfter)
     : undefined
 }
+
+/** Whether the attempt could not have succeeded: a service that the job needs answers nobody. */
+export const isOutage = <E>(cause: Cause.Cause<E>): boolean => {
+  const error = failureOf(cause)
+  return Predicate.hasProperty(error, "outage") && error.outage === true
+}

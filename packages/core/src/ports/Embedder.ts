@@ -9,6 +9,8 @@ export class EmbedderError extends Schema.TaggedError<EmbedderError>()(
     status: Schema.optionalKey(Schema.Int),
     /** Milliseconds the provider asked us to wait. */
     retryAfter: Schema.optionalKey(Schema.Number),
+    /** Whether the provider has not answered anybody lately: no fault of what was asked. */
+    outage: Schema.optionalKey(Schema.Boolean),
     cause: Schema.Defect()
   }
 ) {

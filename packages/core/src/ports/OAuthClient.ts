@@ -11,9 +11,15 @@ export class OAuthFailure extends Schema.TaggedError<OAuthFailure>()(
     operation: Schema.Literals(["discover", "exchange", "refresh", "revoke"]),
     reason: Schema.Literals(["refused", "forbidden", "unreachable", "invalid"]),
     detail: Schema.String,
-    code: Schema.optionalKey(Schema.String)
+    code: Schema.optionalKey(Schema.String),
+    /** Milliseconds after which it may answer again. */
+    retryAfter: Schema.optionalKey(Schema.Number)
   }
 ) {
+  get retryable() {
+    return this.reason === "unreachable"
+  }
+
   override get message() {
     return this.detail
   }

@@ -1,4 +1,5 @@
-import { longPoll, sqsReceiveRetry, sqsVisibility } from "@devops-mcp/resilience/JobPolicies"
+import { longPoll, sqsVisibility } from "@devops-mcp/resilience/JobPolicies"
+import { sqsReceiveRetry } from "@devops-mcp/resilience/Outages"
 import { Deferred, Duration, Effect, Queue } from "effect"
 import type { KnownJob, Outbox } from "./Outbox.ts"
 import { jobIdAttribute } from "./Relay.ts"

@@ -1,4 +1,6 @@
+import { makeBreaker } from "@devops-mcp/observability/Breakers"
 import { longPoll, sqsRequestTimeout } from "@devops-mcp/resilience/JobPolicies"
+import { sqsBreaker } from "@devops-mcp/resilience/Outages"
 import type { MessageAttributeValue, SQSClient } from "@aws-sdk/client-sqs"
 import { Config, Context, Duration, Effect, Layer, Option, Predicate, Schema } from "effect"
 
@@ -7,6 +9,8 @@ export class SqsFailure extends Schema.TaggedError<SqsFailure>()("@devops-mcp/qu
   operation: Schema.String,
   name: Schema.String,
   retryable: Schema.Boolean,
+  /** Milliseconds until it is asked again. */
+  retryAfter: Schema.optionalKey(Schema.Number),
   cause: Schema.Defect()
 }) {
   override get message() {
@@ -30,6 +34,8 @@ export interface IncomingMessage {
   readonly receiveCount: number
   readonly attributes: Readonly<Record<string, string>>
 }
+
+type Request<A> = (client: SQSClient, signal: AbortSignal) => Promise<A>
 
 const nameOf = (cause: unknown) => (cause instanceof Error ? cause.name : "Error")
 
@@ -65,7 +71,7 @@ const fromAttributes = (attributes: Readonly<Record<string, MessageAttributeValu
 
 /**
  * The operations of Amazon SQS that we use, all of them offered by its emulators too. Each takes a bounded time; nothing
- * is retried here.
+ * is retried here. Operations on messages that do not get through are not tried for a while.
  */
 export class SqsClient extends Context.Service<
   SqsClient,
@@ -107,11 +113,9 @@ export class SqsClient extends Context.Service<
         (open) => Effect.sync(() => open.destroy())
       )
 
-      const call = <A>(
-        operation: string,
-        run: (client: SQSClient, signal: AbortSignal) => Promise<A>,
-        timeout: Duration.Duration = sqsRequestTimeout
-      ) =>
+      const breaker = yield* makeBreaker("sqs", sqsBreaker)
+
+      const call = <A>(operation: string, run: Request<A>, timeout: Duration.Duration = sqsRequestTimeout) =>
         Effect.tryPromise({ try: (signal) => run(client, signal), catch: failed(operation) }).pipe(
           Effect.timeoutOrElse({
             duration: timeout,
@@ -119,6 +123,20 @@ export class SqsClient extends Context.Service<
           }),
           Effect.withSpan(`SqsClient.${operation}`, { kind: "client" })
         )
+
+      /** A circuit each: while a request for messages tries the service out and waits, others must not wait for it. */
+      const guarded = <A>(operation: string, url: string, run: Request<A>, timeout?: Duration.Duration) =>
+        breaker.protect(call(operation, run, timeout), {
+          key: `${operation} ${url}`,
+          onOpen: ({ failure, retryAfter }) =>
+            new SqsFailure({
+              operation,
+              name: failure?.name ?? "NotAnsweringLately",
+              retryable: true,
+              retryAfter,
+              cause: failure?.cause ?? "The circuit is open"
+            })
+        })
 
       return SqsClient.of({
         urlOf: (name) =>
@@ -151,7 +169,7 @@ export class SqsClient extends Context.Service<
             )
           ).pipe(Effect.map(({ Attributes = {} }) => Number(Attributes["ApproximateNumberOfMessagesNotVisible"] ?? 0))),
         send: (url, messages) =>
-          call("send messages", (sqs, abortSignal) =>
+          guarded("send messages", url, (sqs, abortSignal) =>
             sqs.send(
               new sdk.SendMessageBatchCommand({
                 QueueUrl: url,
@@ -168,8 +186,9 @@ export class SqsClient extends Context.Service<
             )
           ).pipe(Effect.map(({ Successful = [] }) => new Set(Successful.flatMap(({ Id }) => Id ?? [])))),
         receive: (url, { most, visibility, wait = longPoll }) =>
-          call(
+          guarded(
             "receive messages",
+            url,
             (sqs, abortSignal) =>
               sqs.send(
                 new sdk.ReceiveMessageCommand({
@@ -198,7 +217,7 @@ export class SqsClient extends Context.Service<
           ),
         hide: (url, receipt, visibility) =>
           Effect.asVoid(
-            call("hide the message", (sqs, abortSignal) =>
+            guarded("hide the message", url, (sqs, abortSignal) =>
               sqs.send(
                 new sdk.ChangeMessageVisibilityCommand({
                   QueueUrl: url,
@@ -210,7 +229,7 @@ export class SqsClient extends Context.Service<
             )
           ),
         remove: (url, receipts) =>
-          call("remove messages", (sqs, abortSignal) =>
+          guarded("remove messages", url, (sqs, abortSignal) =>
             sqs.send(
               new sdk.DeleteMessageBatchCommand({
                 QueueUrl: url,

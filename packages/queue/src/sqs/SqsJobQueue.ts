@@ -1,5 +1,5 @@
 import { type Job, type QueueName, queueOf } from "@devops-mcp/contract/Jobs"
-import { makeJobAttempts, type TakenJob } from "@devops-mcp/core/jobs/JobAttempts"
+import { type JobAttemptsOptions, makeJobAttempts, type TakenJob } from "@devops-mcp/core/jobs/JobAttempts"
 import { envelopeOf, JobEnvelope } from "@devops-mcp/core/jobs/JobEnvelope"
 import { type JobMetadata, JobQueue, QueueError } from "@devops-mcp/core/ports/JobQueue"
 import {
@@ -23,9 +23,8 @@ import { SqsClient } from "./SqsClient.ts"
 import { type SqsQueue, SqsQueues, type SqsQueuesOptions } from "./SqsQueues.ts"
 import { makeUndelivered } from "./Undelivered.ts"
 
-export interface SqsJobQueueOptions extends SqsQueuesOptions {
-  /** How often a job is tried, the time between attempts, and bytes of a body before it goes elsewhere; tests differ. */
-  readonly attempts?: number
+export interface SqsJobQueueOptions extends SqsQueuesOptions, JobAttemptsOptions {
+  /** The time between attempts, and bytes of a body before it goes elsewhere; tests differ. */
   readonly retry?: Schedule.Schedule<unknown, number>
   readonly largestBody?: number
 }
@@ -43,7 +42,7 @@ const make = Effect.fn("SqsJobQueue.make")(function* (options: SqsJobQueueOption
   const queues = yield* SqsQueues
   const outbox = yield* makeOutbox
   const bodies = yield* makeBodies(options.largestBody ?? largestBody)
-  const runAttempt = yield* makeJobAttempts(options.attempts === undefined ? {} : { attempts: options.attempts })
+  const runAttempt = yield* makeJobAttempts(options)
   const retry = options.retry ?? jobRetry
   const offered = Latch.makeUnsafe()
   const encode = Schema.encodeEffect(Schema.fromJsonString(JobEnvelope))
@@ -100,6 +99,11 @@ const make = Effect.fn("SqsJobQueue.make")(function* (options: SqsJobQueueOption
       case "GivenBack": {
         yield* opened.receiver.giveBack(received)
         return yield* Effect.interrupt
+      }
+      case "PutOff": {
+        // Where the database does not take that, the attempt counts.
+        yield* Effect.ignore(outbox.giveBack(opened.queue.name, queuedId), { log: "Warn" })
+        return yield* hide(opened, message.receipt, verdict.delay)
       }
       case "Retry": {
         const delay = yield* scheduledDelay(retry, taken.attempt)

@@ -67,8 +67,8 @@ const givenUp = (attempts: number, tenantId: TenantId) =>
 const withUpkeep = Layer.effectDiscard(Effect.flatMap(JobQueue, ({ upkeep }) => Effect.forkScoped(upkeep)))
 
 /**
- * What every job queue promises. The layer's queue is empty at first, tries a job `attempts` times, and does not wait
- * between attempts; each test leaves it empty.
+ * What every job queue promises. The layer's queue is empty at first, tries a job `attempts` times (two or more), and does
+ * not wait between attempts, nor in an outage; each test leaves it empty.
  */
 export const jobQueueConformance = <E>(
   name: string,
@@ -168,6 +168,21 @@ export const jobQueueConformance = <E>(
         yield* takeWith(Effect.fail({ retryable: false, message: "never" }))
         yield* assertEmpty
         assert.strictEqual((yield* lettersOf(tenantId))[0]?.attempts, 1)
+      })
+    )
+
+    it.effect("counts no attempt at a job that is put off because what it needs answers nobody", () =>
+      Effect.gen(function* () {
+        const { id, tenantId } = yield* offered
+        const outage = takeWith(Effect.fail({ retryable: true, outage: true, message: "away" }))
+        const tried = yield* Effect.replicateEffect(outage, attempts + 2)
+        for (const { metadata } of tried) {
+          assert.deepStrictEqual(metadata, { id, attempt: 1, lastAttempt: attempts === 1 })
+        }
+        assert.deepStrictEqual(yield* lettersOf(tenantId), [])
+        assert.strictEqual((yield* failing).metadata.attempt, 1)
+        assert.strictEqual((yield* takeOne).metadata.attempt, 2)
+        yield* assertEmpty
       })
     )
 
