@@ -67,8 +67,8 @@ const Subjects = Effect.gen(function* () {
   return [
     { name: "open", url: open },
     { name: "API key, permission", url: known, token: key },
-    { name: "API key, permission, limiter", url: limited, token: key },
     { name: "JWT, permission, limiter", url: limited, token: jwt },
+    { name: "API key, permission, limiter", url: limited, token: key },
     { name: "API key, permission, limiter, audit", url: audited, token: key }
   ]
 })

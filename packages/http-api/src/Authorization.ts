@@ -12,8 +12,8 @@ import { RequestClient } from "@devops-mcp/infrastructure/ClientAddress"
 import { showAllowance } from "@devops-mcp/infrastructure/Limits"
 import { RequestId } from "@devops-mcp/observability/RequestContext"
 import { apiRequestTimeout } from "@devops-mcp/resilience/Policies"
-import { Clock, Context, Effect, Exit, Layer, Option, Schema } from "effect"
-import { HttpRouter, HttpServerError, HttpServerRequest, type HttpServerResponse } from "effect/http"
+import { Clock, Context, Effect, Exit, Layer, Option, type Redacted, Schema } from "effect"
+import { HttpMethod, HttpRouter, HttpServerError, HttpServerRequest, type HttpServerResponse } from "effect/http"
 import { orProblem, toProblem, unauthorized } from "./Problems.ts"
 import { readBody } from "./Validation.ts"
 
@@ -30,7 +30,24 @@ const statusOf = (exit: Exit.Exit<HttpServerResponse.HttpServerResponse, unknown
     ? Effect.succeed(exit.value.status)
     : Effect.map(HttpServerError.causeResponse(exit.cause), ([response]) => response.status)
 
-/** Implements `Authorization`. A route that does not say what it requires is refused, whoever asks. */
+const overdue = Effect.flatMap(RequestId, (requestId) =>
+  Effect.fail(new GatewayTimeout({ code: "timeout", detail: "The request took too long", requestId }))
+)
+
+const forbid = (detail: string) =>
+  Effect.flatMap(RequestId, (requestId) => Effect.fail(new Forbidden({ code: "forbidden", detail, requestId })))
+
+const openToNobody = forbid("This route is open to nobody")
+
+const withoutCredential = Effect.flatMap(
+  unauthorized("Send an API key as Authorization: Bearer, or as X-API-Key"),
+  Effect.fail
+)
+
+/**
+ * Implements `Authorization`. A route that does not say what it requires is refused, whoever asks. Every request comes
+ * through here: what can be made once for a route is, and there is no generator on the way.
+ */
 export const AuthorizationLive = Layer.effect(
   Authorization,
   Effect.gen(function* () {
@@ -40,73 +57,74 @@ export const AuthorizationLive = Layer.effect(
 
     const refused = Effect.flatMap(RequestId, (requestId) => audit.refused({ reason: "credential", requestId }))
 
-    const authenticate = Effect.gen(function* () {
-      const request = yield* HttpServerRequest.HttpServerRequest
-      const credential = credentialOf(request.headers)
-      if (Option.isNone(credential)) {
-        return yield* yield* unauthorized("Send an API key as Authorization: Bearer, or as X-API-Key")
-      }
-      const known = authentication
-        .authenticate(credential.value)
-        .pipe(Effect.tapErrorTag("@devops-mcp/domain/Errors/Unauthenticated", () => refused))
-      const { network } = yield* RequestClient
-      const principal = yield* orProblem(limits.login(network, credential.value, known))
-      yield* showAllowance(yield* orProblem(limits.caller(principal)))
-      return principal
+    const identify = (credential: Redacted.Redacted) => {
+      const known = Effect.tapErrorTag(
+        authentication.authenticate(credential),
+        "@devops-mcp/domain/Errors/Unauthenticated",
+        () => refused
+      )
+      return Effect.flatMap(RequestClient, ({ network }) => limits.login(network, credential, known))
+    }
+
+    const admit = (principal: Principal) =>
+      Effect.flatMap(limits.caller(principal), (allowance) => Effect.as(showAllowance(allowance), principal))
+
+    const authenticate = Effect.flatMap(HttpServerRequest.HttpServerRequest, ({ headers }) => {
+      const credential = credentialOf(headers)
+      return Option.isNone(credential)
+        ? withoutCredential
+        : orProblem(Effect.flatMap(identify(credential.value), admit))
     })
-
-    const overdue = Effect.flatMap(RequestId, (requestId) =>
-      Effect.fail(new GatewayTimeout({ code: "timeout", detail: "The request took too long", requestId }))
-    )
-
-    const refuse = Effect.fnUntraced(function* (detail: string) {
-      return yield* new Forbidden({ code: "forbidden", detail, requestId: yield* RequestId })
-    })
-
-    const audited =
-      (principal: Principal, action: string, mayChange: boolean) =>
-      <E, R>(act: Effect.Effect<HttpServerResponse.HttpServerResponse, E, R>) =>
-        Effect.gen(function* () {
-          const startedAt = yield* Clock.currentTimeMillis
-          const target = Object.values(yield* HttpRouter.params).join("/")
-          return yield* Effect.onExit(act, (exit) =>
-            Effect.gen(function* () {
-              const status = yield* statusOf(exit)
-              yield* audit.record({
-                principal,
-                action,
-                ...(target === "" ? {} : { target }),
-                outcome: outcomeOf(status),
-                // What is answered with a 4xx has not been done.
-                changes: mayChange && (status < 400 || status >= 500),
-                requestId: yield* RequestId,
-                durationMs: (yield* Clock.currentTimeMillis) - startedAt
-              })
-            })
-          )
-        })
 
     return Authorization.of((httpEffect, { endpoint, group }) => {
       const required = Context.getOption(endpoint.annotations, Requires)
       const mayChange = !readingMethods.has(endpoint.method) && !Context.get(endpoint.annotations, OnlyReads)
-      const allowed = Effect.fnUntraced(function* (principal: Principal) {
-        if (Option.isNone(required) || required.value === "signature") {
-          return yield* refuse("This route is open to nobody")
-        }
-        if (required.value !== "any" && !allows(principal, required.value)) {
-          return yield* refuse(`This needs the scope '${required.value}'`)
-        }
-        return yield* Effect.andThen(readBody, Effect.provideService(httpEffect, Caller, principal)).pipe(
-          Effect.timeoutOrElse({ duration: apiRequestTimeout, orElse: () => overdue }),
-          limits.running(principal.tenantId),
-          Effect.catchIf(isRateLimited, toProblem)
+      const action = `${group.identifier}.${endpoint.identifier}`
+      const handled = (HttpMethod.hasBody(endpoint.method) ? Effect.andThen(readBody, httpEffect) : httpEffect).pipe(
+        Effect.timeoutOrElse({ duration: apiRequestTimeout, orElse: () => overdue })
+      )
+
+      const permit = (principal: Principal) => {
+        if (Option.isNone(required) || required.value === "signature") return openToNobody
+        return required.value === "any" || allows(principal, required.value)
+          ? Effect.void
+          : forbid(`This needs the scope '${required.value}'`)
+      }
+
+      const run = (principal: Principal) =>
+        Effect.flatMap(permit(principal), () =>
+          Effect.catchIf(limits.running(principal.tenantId)(handled), isRateLimited, toProblem)
         )
-      })
+
+      const record = (principal: Principal, startedAt: number, status: number) =>
+        Effect.withFiber(({ context }) => {
+          const { params } = Context.getUnsafe(context, HttpRouter.RouteContext)
+          const target = Object.values(params).join("/")
+          return audit.record({
+            principal,
+            action,
+            ...(target === "" ? {} : { target }),
+            outcome: outcomeOf(status),
+            // What is answered with a 4xx has not been done.
+            changes: mayChange && (status < 400 || status >= 500),
+            requestId: Context.get(context, RequestId),
+            durationMs: Context.get(context, Clock.Clock).currentTimeMillisUnsafe() - startedAt
+          })
+        })
+
       return Effect.flatMap(authenticate, (principal) =>
-        allowed(principal).pipe(
-          audited(principal, `${group.identifier}.${endpoint.identifier}`, mayChange),
-          Effect.annotateLogs({ tenantId: principal.tenantId })
-        )
+        Effect.clockWith((clock) => {
+          const startedAt = clock.currentTimeMillisUnsafe()
+          return run(principal).pipe(
+            Effect.onExit((exit) =>
+              Exit.isSuccess(exit)
+                ? record(principal, startedAt, exit.value.status)
+                : Effect.flatMap(statusOf(exit), (status) => record(principal, startedAt, status))
+            ),
+            Effect.provideService(Caller, principal),
+            Effect.annotateLogs({ tenantId: principal.tenantId })
+          )
+        })
       )
     })
   })

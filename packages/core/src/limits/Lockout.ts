@@ -16,7 +16,9 @@ const capacity = 100_000
 
 const isUnauthenticated = Schema.is(Unauthenticated)
 
-const bytesOf = (text: string) => new TextEncoder().encode(text)
+const encoder = new TextEncoder()
+
+const bytesOf = (text: string) => encoder.encode(text)
 
 /**
  * Keeps who guesses from guessing on: after too many different wrong credentials from one address it may try no other
