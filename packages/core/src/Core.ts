@@ -23,8 +23,7 @@ import { Webhooks } from "./webhooks/Webhooks.ts"
 export const CoreLive = Layer.mergeAll(
   AgentContexts.layer.pipe(Layer.provideMerge(Knowledge.layer)),
   Bootstrap.layer.pipe(Layer.provideMerge(ApiKeys.layer)),
-  Authentication.layer,
-  Audit.layer,
+  Authentication.layer.pipe(Layer.provideMerge(Audit.layer)),
   AuditTrail.layer,
   Ingest.layer,
   RequestReplays.layer,

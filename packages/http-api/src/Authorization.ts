@@ -55,7 +55,7 @@ export const AuthorizationLive = Layer.effect(
     const audit = yield* Audit
     const limits = yield* Limits
 
-    const refused = Effect.flatMap(RequestId, (requestId) => audit.refused({ reason: "credential", requestId }))
+    const refused = audit.refused({ reason: "credential" })
 
     const identify = (credential: Redacted.Redacted) => {
       const known = Effect.tapErrorTag(
@@ -93,7 +93,7 @@ export const AuthorizationLive = Layer.effect(
 
       const run = (principal: Principal) =>
         Effect.flatMap(permit(principal), () =>
-          Effect.catchIf(limits.running(principal.tenantId)(handled), isRateLimited, toProblem)
+          Effect.catchIf(limits.running(principal)(handled), isRateLimited, toProblem)
         )
 
       const record = (principal: Principal, startedAt: number, status: number) =>

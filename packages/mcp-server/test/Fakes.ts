@@ -231,7 +231,11 @@ const ToolsFake = Tools.layer.pipe(
 const AuditFake = Layer.effect(
   Audit,
   Effect.map(Observed, ({ acts }) =>
-    Audit.of({ record: (act) => Effect.asVoid(Queue.offer(acts, act)), refused: () => Effect.void })
+    Audit.of({
+      record: (act) => Effect.asVoid(Queue.offer(acts, act)),
+      repeated: (act) => Effect.asVoid(Queue.offer(acts, { ...act, changes: false })),
+      refused: () => Effect.void
+    })
   )
 )
 
@@ -264,7 +268,8 @@ export const RegistriesFake = Layer.effect(
     resources: ResourceRegistry,
     prompts: PromptRegistry,
     tasks: TaskRegistry,
-    changes: Changes
+    changes: Changes,
+    audit: Audit
   })
 ).pipe(
   Layer.provide([ResourcesFake, Layer.mock(PromptRegistry, {}), Layer.mock(TaskRegistry, { created: () => ({}) })]),

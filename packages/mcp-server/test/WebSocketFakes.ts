@@ -8,6 +8,7 @@ import { ApiKeyId, TenantId } from "@devops-mcp/domain/Ids"
 import type { Principal } from "@devops-mcp/domain/Principal"
 import { serve } from "@devops-mcp/infrastructure/HttpServer"
 import * as NodeCrypto from "@effect/platform-node/NodeCrypto"
+import { AuditSilent } from "@devops-mcp/testing/AuditSilent"
 import { testLimits } from "@devops-mcp/testing/TestLimits"
 import { ConfigProvider, Context, Deferred, Effect, Layer, Option, Queue, Redacted, Schema } from "effect"
 import { HttpServer } from "effect/http"
@@ -170,7 +171,8 @@ export const RegistriesFake = Layer.effect(
     resources: ResourceRegistry,
     prompts: PromptRegistry,
     tasks: TaskRegistry,
-    changes: Changes
+    changes: Changes,
+    audit: Audit
   })
 ).pipe(
   Layer.provide([
@@ -180,14 +182,7 @@ export const RegistriesFake = Layer.effect(
     TaskRegistryFake
   ]),
   Layer.provideMerge(ChangesFake),
-  Layer.provideMerge(
-    Layer.mergeAll(
-      AuthenticationFake,
-      testLimits(),
-      Layer.mock(Audit, { record: () => Effect.void, refused: () => Effect.void }),
-      NodeCrypto.layer
-    )
-  ),
+  Layer.provideMerge(Layer.mergeAll(AuthenticationFake, testLimits(), AuditSilent, NodeCrypto.layer)),
   Layer.provideMerge(Signals.layer)
 )
 

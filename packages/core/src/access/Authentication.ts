@@ -3,6 +3,7 @@ import type { ApiKeyId, TenantId } from "@devops-mcp/domain/Ids"
 import { type Principal, Role, type Scope } from "@devops-mcp/domain/Principal"
 import { apiKeyCaching, unknownApiKeyCaching } from "@devops-mcp/resilience/Policies"
 import { Cache, Context, DateTime, Duration, Effect, Exit, Layer, Option, Redacted } from "effect"
+import { Audit } from "../audit/Audit.ts"
 import { scopesOf } from "../Policy.ts"
 import { AccessTokens, type AccessTokensUnavailable, refusedToken, type TokenClaims } from "../ports/AccessTokens.ts"
 import { ApiKeyRepository, type StoredKey } from "../ports/ApiKeyRepository.ts"
@@ -88,6 +89,7 @@ export class Authentication extends Context.Service<
       const secrets = yield* makeApiKeySecrets
       const revocations = yield* Revocations
       const upkeep = yield* makeKeyUpkeep
+      const audit = yield* Audit
       // Apart from the known keys, which no flood of unknown ones should drive out.
       const unknown = yield* Cache.make<string, void>({
         capacity,
@@ -130,8 +132,9 @@ export class Authentication extends Context.Service<
         Effect.clockWith((clock) => {
           if (Option.isNone(found)) return Effect.fail(refusedKey)
           const { id, principal, until } = found.value
+          // Nobody is told whose key it was but its tenant's audit log.
           return revocations.includes(id) || clock.currentTimeMillisUnsafe() >= until
-            ? Effect.fail(refusedKey)
+            ? Effect.andThen(audit.refused({ reason: "credential", principal }), Effect.fail(refusedKey))
             : Effect.succeed(principal)
         })
 

@@ -79,6 +79,15 @@ export const McpHttp = HttpRouter.use(
         modern.tell(message, classification)
         return HttpServerResponse.empty({ status: 202 })
       }
+      if (message.method === "subscriptions/listen" || message.method === "server/discover") {
+        yield* registries.audit.repeated({
+          principal,
+          action: `mcp.${message.method}`,
+          outcome: "ok",
+          requestId: yield* RequestId,
+          durationMs: 0
+        })
+      }
       return message.method === "subscriptions/listen"
         ? yield* listen(message, principal)
         : yield* modern.request(message, classification, caller)
