@@ -1,6 +1,7 @@
 import { connectHttp } from "@devops-mcp/testing/McpClients"
 import { assert, describe, layer } from "@effect/vitest"
-import { Effect } from "effect"
+import { Effect, Fiber } from "effect"
+import { WebSocket } from "ws"
 import { Cluster, key } from "./replicas/Cluster.ts"
 import { makeProxy } from "./replicas/Proxy.ts"
 import { type Message, modernClient, sessionClient } from "./replicas/RawMcp.ts"
@@ -23,9 +24,44 @@ const hasCounted = (message: Message) => {
 // Several processes need a database and a bus that several processes can open.
 const hasServices = process.env["DATABASE_URL"] !== undefined && process.env["REDIS_URL"] !== undefined
 
-describe.skipIf(!hasServices)("kill -9, on PostgreSQL and Redis", () => {
+describe.skipIf(!hasServices)("replicas on PostgreSQL and Redis", () => {
   layer(Cluster.layer, { excludeTestServices: true, timeout: "60 seconds" })((it) => {
-    it.effect("of a replica: a session goes on at the other, with its subscriptions and its news", () =>
+    it.effect(
+      "is not needed: a revoked key is refused by the other replica within a second, and what it has open there ends",
+      () =>
+        Effect.gen(function* () {
+          const { api, b } = yield* Cluster
+          const created = yield* api.apiKeys.create({ payload: { name: "revoked", role: "agent" } })
+          const client = modernClient(created.key)
+          const listening = yield* client.listen(b, { toolsListChanged: true })
+          yield* listening.next
+          const session = yield* sessionClient(created.key, b)
+          const news = yield* session.listen(b)
+          yield* news.next
+          const socket = yield* Effect.acquireRelease(
+            Effect.sync(() => {
+              const headers = { authorization: `Bearer ${created.key}` }
+              return new WebSocket(`${b.replace("http", "ws")}/mcp/ws`, "mcp", { headers })
+            }),
+            (open) => Effect.sync(() => open.terminate())
+          )
+          yield* Effect.callback<void>((resume) => void socket.once("open", () => resume(Effect.void)))
+          const closed = yield* Effect.forkChild(
+            Effect.callback<number>((resume) => void socket.once("close", (code) => resume(Effect.succeed(code)))),
+            { startImmediately: true }
+          )
+          assert.isDefined((yield* client.ask(b, "tools/list")).result)
+
+          yield* api.apiKeys.revoke({ params: { id: created.id } })
+          yield* Effect.all([listening.over, news.over], { concurrency: 2 }).pipe(Effect.timeout("1 second"))
+          assert.strictEqual(yield* Effect.timeout(Fiber.join(closed), "1 second"), 1008)
+          const { error, result } = yield* client.ask(b, "tools/list")
+          assert.isUndefined(result)
+          assert.include(error?.message, "revoked")
+        })
+    )
+
+    it.effect("kill -9 of a replica: a session goes on at the other, with its subscriptions and its news", () =>
       Effect.gen(function* () {
         const { api, b, launch } = yield* Cluster
         const a = yield* launch("mcp")
@@ -57,7 +93,7 @@ describe.skipIf(!hasServices)("kill -9, on PostgreSQL and Redis", () => {
       })
     )
 
-    it.effect("of a replica: the SDKs' clients of 2025-11-25 go on behind a load balancer, and do not notice", () =>
+    it.effect("kill -9 of a replica: the SDKs' clients of 2025-11-25 go on behind a load balancer, and do not notice", () =>
       Effect.gen(function* () {
         const { b, launch } = yield* Cluster
         const a = yield* launch("mcp")
@@ -81,7 +117,7 @@ describe.skipIf(!hasServices)("kill -9, on PostgreSQL and Redis", () => {
       })
     )
 
-    it.effect("of a replica: what a call had said before is heard at the other, all of it and once", () =>
+    it.effect("kill -9 of a replica: what a call had said before is heard at the other, all of it and once", () =>
       Effect.gen(function* () {
         const { b, launch } = yield* Cluster
         const [begun, a] = yield* Effect.all([launch("mcp"), launch("variant")], { concurrency: 2 })
@@ -106,7 +142,7 @@ describe.skipIf(!hasServices)("kill -9, on PostgreSQL and Redis", () => {
       })
     )
 
-    it.effect("of a replica: its tasks and listeners go on at the other, which hears of what others change", () =>
+    it.effect("kill -9 of a replica: its tasks and listeners go on at the other, which hears of what others change", () =>
       Effect.gen(function* () {
         const { api, b, launch } = yield* Cluster
         const [a] = yield* Effect.all([launch("mcp"), launch("worker")], { concurrency: 2 })

@@ -36,4 +36,4 @@ export const CoreLive = Layer.mergeAll(
     Layer.provideMerge(OAuthProviders.layer)
   ),
   Webhooks.layer
-).pipe(Layer.provide(Revocations.layer), Layer.provideMerge(Layer.merge(Changes.layer, Secrets.layer)))
+).pipe(Layer.provideMerge(Revocations.layer), Layer.provideMerge(Layer.merge(Changes.layer, Secrets.layer)))

@@ -1,3 +1,4 @@
+import { Revocations } from "@devops-mcp/core/access/Revocations"
 import * as BusMemory from "@devops-mcp/cache/BusMemory"
 import * as CacheMemory from "@devops-mcp/cache/CacheMemory"
 import { Authentication } from "@devops-mcp/core/access/Authentication"
@@ -269,9 +270,11 @@ export const RegistriesFake = Layer.effect(
     prompts: PromptRegistry,
     tasks: TaskRegistry,
     changes: Changes,
-    audit: Audit
+    audit: Audit,
+    revocations: Revocations
   })
 ).pipe(
   Layer.provide([ResourcesFake, Layer.mock(PromptRegistry, {}), Layer.mock(TaskRegistry, { created: () => ({}) })]),
+  Layer.provide(Layer.provide(Revocations.layer, BusMemory.layer)),
   Layer.provideMerge(ToolRegistryFake)
 )
