@@ -1,4 +1,4 @@
-import { Context, Formatter, Logger, Redacted, Tracer } from "effect"
+import { Context, Formatter, Logger, Redacted, Result, Tracer } from "effect"
 import { formsOf, hearSpan } from "./SecretWatch.ts"
 
 /** Shorter values of `Redacted` are words that tests made up, and met by accident. */
@@ -13,14 +13,20 @@ const keyLength = 12
 /** What secrets are called, by one of their forms; apart by their lengths, so that each is one look. */
 type Forms = Map<number, Map<string, string>>
 
+const decoded = (text: string) =>
+  Result.getOrElse(
+    Result.try(() => decodeURIComponent(text)),
+    () => text
+  )
+
 /** The texts in a value that somebody keeps as a secret. */
 const textsOf = (value: unknown, depth = 0): ReadonlyArray<string> => {
   if (typeof value === "string") {
     const url = URL.parse(value)
-    if (url !== null && url.host !== "") return [decodeURIComponent(url.password)]
+    if (url !== null && url.host !== "") return [url.password, decoded(url.password)]
     return [value.slice(0, longest)]
   }
-  if (value instanceof URL) return [decodeURIComponent(value.password)]
+  if (value instanceof URL) return [value.password, decoded(value.password)]
   if (value instanceof Uint8Array) {
     return new Set(value).size < 4 ? [] : [Buffer.from(value).toString("base64"), Buffer.from(value).toString("hex")]
   }
