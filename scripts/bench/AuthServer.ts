@@ -45,7 +45,11 @@ const NoLimits = Layer.succeed(Limits, {
   running: () => (request) => request
 })
 
-const NoAudit = Layer.succeed(Audit, { record: () => Effect.void, repeated: () => Effect.void, refused: () => Effect.void })
+const NoAudit = Layer.succeed(Audit, {
+  record: () => Effect.void,
+  repeated: () => Effect.void,
+  refused: () => Effect.void
+})
 
 /** Serves on a free port until the scope closes, and tells the address. */
 const listening = Effect.fnUntraced(function* <E, R>(server: Layer.Layer<HttpServer.HttpServer, E, R>) {

@@ -97,13 +97,14 @@ export type RunWatch = ReturnType<typeof makeRunWatch>
 /** Has the watch hear and know all of this process. */
 export const installRunWatch = (watch: RunWatch) => {
   // Where Effect keeps what is redacted: there is no other way to learn of all of it.
-  WeakMap.prototype.set = new Proxy(WeakMap.prototype.set, {
+  const set = new Proxy(WeakMap.prototype.set, {
     apply: (set, self, args: ReadonlyArray<unknown>) => {
       const [key, value] = args
       if (Redacted.isRedacted(key)) watch.guardValue(key.label ?? "a secret", value)
       return Reflect.apply(set, self, args)
     }
   })
+  Reflect.set(WeakMap.prototype, "set", set)
   const log = Logger.map(Logger.formatJson, (line) => watch.hear("logs", line))
   Reflect.apply(Set.prototype.add, Context.get(Context.empty(), Logger.CurrentLoggers), [log])
   Object.assign(Tracer.nativeTracer, {
