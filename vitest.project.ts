@@ -5,6 +5,7 @@ const settings = {
   include: ["test/**/*.test.ts"],
   testTimeout: 30_000,
   hookTimeout: 60_000,
+  setupFiles: [fileURLToPath(new URL("packages/testing/src/watchRun.ts", import.meta.url))],
   // Suites share nothing but modules, and loading those anew for each file took twice as long as the tests.
   isolate: false
 }

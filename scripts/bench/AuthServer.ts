@@ -45,7 +45,11 @@ const NoLimits = Layer.succeed(Limits, {
   running: () => (request) => request
 })
 
-const NoAudit = Layer.succeed(Audit, { record: () => Effect.void, refused: () => Effect.void })
+const NoAudit = Layer.succeed(Audit, {
+  record: () => Effect.void,
+  repeated: () => Effect.void,
+  refused: () => Effect.void
+})
 
 /** Serves on a free port until the scope closes, and tells the address. */
 const listening = Effect.fnUntraced(function* <E, R>(server: Layer.Layer<HttpServer.HttpServer, E, R>) {
@@ -67,8 +71,8 @@ const Subjects = Effect.gen(function* () {
   return [
     { name: "open", url: open },
     { name: "API key, permission", url: known, token: key },
-    { name: "API key, permission, limiter", url: limited, token: key },
     { name: "JWT, permission, limiter", url: limited, token: jwt },
+    { name: "API key, permission, limiter", url: limited, token: key },
     { name: "API key, permission, limiter, audit", url: audited, token: key }
   ]
 })

@@ -33,6 +33,14 @@ export const spreadOf = (values: Array.NonEmptyReadonlyArray<number>): Spread =>
   return { median: (low + high) / 2, least, most: Array.lastNonEmpty(sorted) }
 }
 
+/** The middle value of many, and between what the middle half of them is: the rest is what others did to the machine. */
+export const quartersOf = (values: Array.NonEmptyReadonlyArray<number>): Spread => {
+  const sorted = Array.sort(values, Order.Number)
+  const quarter = Math.floor(sorted.length / 4)
+  const middle = sorted.slice(quarter, sorted.length - quarter)
+  return spreadOf(Array.isReadonlyArrayNonEmpty(middle) ? middle : sorted)
+}
+
 /** The middle of the rounds; the ratios are to others' figures of the same round. */
 export interface Measured {
   readonly name: string

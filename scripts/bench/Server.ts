@@ -81,7 +81,14 @@ export const startBareSdk = (result: string, env?: Readonly<Record<string, strin
 
 /** The server that has one route behind more and more of what authenticates and limits, on a home folder of its own. */
 export const startAuthServer = ({ env }: Settings, home: string) =>
-  startScript("AuthServer.ts", [], { ...env, DEVOPS_MCP_HOME: home, PORT: "0", LOG_LEVEL: "warn" })
+  startScript("AuthServer.ts", [], {
+    ...env,
+    DEVOPS_MCP_HOME: home,
+    PORT: "0",
+    LOG_LEVEL: "warn",
+    TRUSTED_PROXIES: "127.0.0.1",
+    RATE_LIMIT_ADDRESS_PER_MINUTE: "1000000000"
+  })
 
 const valueOf = (metrics: string, name: string) => {
   const found = new RegExp(`^${name} (\\S+)$`, "m").exec(metrics)?.[1]

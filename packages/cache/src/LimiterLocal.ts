@@ -9,38 +9,36 @@ export interface Counting<E> {
   readonly count: (key: string) => Effect.Effect<Counted, E>
 }
 
-/** Effect's limiter on a store, as our port asks for it. */
-export const counting = Effect.gen(function* () {
-  const store = yield* RateLimiter.RateLimiterStore
-  const limiter = yield* RateLimiter.make
-
+/**
+ * The token buckets of Effect's limiter on a store, as our port asks for them. The store is asked itself: `consume` of
+ * `RateLimiter` fails to say that a limit is reached, and computes durations anew for each of the tokens of a request.
+ */
+export const counting = Effect.map(RateLimiter.RateLimiterStore, (store) => {
   const events = (key: string, tokens: number, refillRate: Duration.Duration) =>
     Effect.map(store.fixedWindow({ key, tokens, refillRate, limit: undefined }), ([total, leftAfter]): Counted => ({
       total,
       leftAfter
     }))
 
-  const take = ({ key, limit, window }: Bucket, tokens: number) =>
-    limiter.consume({ algorithm: "token-bucket", key, limit, window, tokens }).pipe(
-      Effect.map(({ remaining, resetAfter }): Taken => ({
-        allowed: true,
-        limit,
-        remaining: Math.floor(remaining),
-        resetAfter: Duration.toMillis(resetAfter),
-        retryAfter: 0
-      })),
-      Effect.catchReason("RateLimiterError", "RateLimitExceeded", ({ retryAfter }) => {
-        const wait = Duration.toMillis(retryAfter)
-        const interval = Duration.toMillis(window) / limit
-        return Effect.succeed<Taken>({
-          allowed: false,
+  const take = ({ key, limit, window }: Bucket, tokens: number) => {
+    const interval = Duration.toMillis(window) / limit
+    const refillRate = Duration.millis(interval)
+    return Effect.map(
+      store.tokenBucket({ key, tokens, limit, refillRate, allowOverflow: false }),
+      // Of a bucket that has not so many it says how many are lacking, and takes none.
+      ([left, sinceRefill]): Taken => {
+        const until = (missing: number) => Math.max(0, Math.ceil(missing) * interval - sinceRefill)
+        const allowed = left >= 0
+        return {
+          allowed,
           limit,
-          remaining: 0,
-          resetAfter: wait + (limit - tokens) * interval,
-          retryAfter: wait
-        })
-      })
+          remaining: allowed ? Math.floor(left) : 0,
+          resetAfter: until(limit - left - (allowed ? 0 : tokens)),
+          retryAfter: allowed ? 0 : until(-left)
+        }
+      }
     )
+  }
 
   return {
     take,

@@ -1,3 +1,4 @@
+import { apiClient, withIdempotencyKey } from "@devops-mcp/contract/ApiClient"
 import { assert, layer } from "@effect/vitest"
 import { Effect, Schema } from "effect"
 import { HttpClient, HttpClientRequest } from "effect/http"
@@ -28,10 +29,14 @@ layer(Platform, { excludeTestServices: true, timeout: "120 seconds" })("Idempote
         assert.include([201, 409], status)
         assert.strictEqual(headers["retry-after"], status === 409 ? "1" : undefined)
       }
+      const typed = yield* apiClient(yield* address, credential)
+      const twin = typed.apiKeys.create({ payload: { name: "twin", role: "viewer" } })
+      const byClient = yield* withIdempotencyKey("once")(twin)
       const again = yield* createKey(credential, "once")
       assert.deepStrictEqual([again.status, again.headers["idempotency-replayed"]], [201, "true"])
       for (const { status, text } of answers) if (status === 201) assert.strictEqual(text, again.text)
       const { id, key } = yield* Schema.decodeEffect(Created)(again.text)
+      assert.strictEqual(byClient.id, id)
       assert.strictEqual((yield* send({ key }, { method: "GET", path: "/api/v1/me" })).status, 200)
 
       const sql = yield* SqlClient.SqlClient

@@ -120,10 +120,14 @@ layer(Layer.merge(NodeServices.layer, NodeHttpClient.layerUndici), {
         const well = yield* runProgram(["doctor"], env)
         assert.strictEqual(yield* well.ended, 0, well.output.stdout)
         assert.match(well.output.stdout, /^ok {4}node/)
-        const ill = yield* runProgram(["doctor"], { ...env, DATABASE_URL: "postgres://u:s3cret@127.0.0.1:1/x" })
+        const { ENCRYPTION_KEY: _, ...withoutKey }: Record<string, string> = env
+        const ill = yield* runProgram(["doctor"], { ...withoutKey, DATABASE_URL: "postgres://u:s3cret@127.0.0.1:1/x" })
         assert.strictEqual(yield* ill.ended, 1)
         assert.match(ill.output.stdout, /FAIL {2}database +The database at 127\.0\.0\.1:1\/x cannot be reached/)
         assert.notInclude(ill.output.stdout + ill.output.stderr, "s3cret")
+        // Replicas would not share the key file of this home.
+        assert.match(ill.output.stdout, /warn {2}secrets +.*ENCRYPTION_KEY/)
+        assert.match(well.output.stdout, /ok {4}secrets/)
       }),
     90_000
   )

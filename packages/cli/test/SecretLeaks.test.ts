@@ -2,7 +2,7 @@ import * as Client from "@devops-mcp/database/Client"
 import * as EmbeddedPostgres from "@devops-mcp/database/embedded/EmbeddedPostgres"
 import { AuthorizationServer } from "@devops-mcp/testing/AuthorizationServer"
 import { gitHubDeliveries, postDelivery } from "@devops-mcp/testing/GitHubDeliveries"
-import { connectHttp } from "@devops-mcp/testing/McpClients"
+import { connectHttp, connectWebSocket } from "@devops-mcp/testing/McpClients"
 import { checkout, runStart } from "@devops-mcp/testing/Program"
 import { makeSecretWatch } from "@devops-mcp/testing/SecretWatch"
 import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
@@ -24,7 +24,9 @@ const secrets = {
   wrongWebhookSecret: `wrong hook ${random()}`,
   senderToken: `sender ${random()}`,
   toolPassword: `tool ${random()}`,
-  brokenPassword: `broken ${random()}`
+  brokenPassword: `broken ${random()}`,
+  clientSecret: `client ${random()}`,
+  code: random()
 }
 
 /** What callers send along. They may read it again; it is nobody else's business. */
@@ -178,6 +180,39 @@ layer(Layer.merge(NodeServices.layer, AuthorizationServer.layer(claims)), {
         const failed = yield* Effect.result(peer.callTool("git_log", { ref: payloads.argument }))
         watch.hear("MCP", JSON.stringify(failed))
         yield* Effect.exit(connectHttp("SDK 2 auto", `${program.url}/mcp`, secrets.wrongKey))
+
+        // Whatever comes back of an account that somebody wanted to connect.
+        const provider = {
+          name: "acme",
+          authorizationEndpoint: `${issuer}/authorize`,
+          tokenEndpoint: `${issuer}/token`
+        }
+        const registration = post({
+          ...provider,
+          clientId: "c",
+          clientSecret: secrets.clientSecret,
+          scopes: [],
+          allowPrivateNetwork: true
+        })
+        yield* send(201, "/api/v1/oauth-providers", registration)
+        // The database does not take it twice, and says what it does not take.
+        yield* send(409, "/api/v1/oauth-providers", registration)
+        const wanted = yield* send(201, "/api/v1/connections", post({ provider: "acme" }))
+        const { state } = yield* Schema.decodeEffect(Schema.fromJsonString(Schema.Struct({ state: Schema.String })))(
+          wanted
+        )
+        for (const query of [`code=${secrets.code}&state=${secrets.code}`, `code=${secrets.code}&state=${state}`]) {
+          const answer = yield* Effect.promise(() => fetch(`${program.url}/oauth/callback?${query}`))
+          watch.hear("the OAuth callback", yield* Effect.promise(() => answer.text()))
+        }
+
+        const socket = yield* connectWebSocket("SDK 2 auto", `${program.url.replace("http", "ws")}/mcp/ws`, key)
+        watch.hear("WebSocket", JSON.stringify(yield* socket.listTools))
+        const refused = yield* Effect.result(socket.callTool("git_log", { ref: payloads.argument }))
+        watch.hear("WebSocket", JSON.stringify(refused))
+        yield* Effect.exit(
+          connectWebSocket("SDK 2 auto", `${program.url.replace("http", "ws")}/mcp/ws`, secrets.wrongKey)
+        )
 
         const metrics = yield* Effect.promise(() => fetch(`${program.url}/metrics`).then((answer) => answer.text()))
         hear("metrics", metrics)

@@ -44,11 +44,45 @@ const optional = (body: unknown) =>
     ? { ...body, required: false }
     : body
 
-/** Without its own `security`, which the generator leaves empty because our middleware is none of its schemes. */
+const header = (description: string) => ({ description, schema: { type: "integer", minimum: 0 } })
+
+/** What answers to a known caller say of their limits. */
+const allowance = {
+  "RateLimit-Limit": header("Requests that the limit with the least left allows a minute"),
+  "RateLimit-Remaining": header("Requests that are left of it"),
+  "RateLimit-Reset": header("Seconds until all of it is there again")
+}
+
+const retryAfter = { "Retry-After": header("Seconds after which to try again") }
+
+const mayRetry: ReadonlySet<string> = new Set(["409", "429", "503"])
+
+/** With the headers that the middlewares add to answers. */
+const limited = (response: unknown, status: string) =>
+  isObject(response)
+    ? {
+        ...response,
+        headers: {
+          ...mapValues(response["headers"], (each) => each),
+          // Nobody knows the caller of a 401.
+          ...(status === "401" ? {} : allowance),
+          ...(mayRetry.has(status) ? retryAfter : {})
+        }
+      }
+    : response
+
+/**
+ * Without its own `security`, which the generator leaves empty because our middleware is none of its schemes, and with what
+ * our middlewares add to its answers.
+ */
 const inherited = (operation: unknown) => {
   if (!isObject(operation)) return operation
-  const { requestBody, security: _, ...rest } = operation
-  return requestBody === undefined ? rest : { ...rest, requestBody: optional(requestBody) }
+  const { requestBody, responses, security: _, ...rest } = operation
+  return {
+    ...rest,
+    ...(requestBody === undefined ? {} : { requestBody: optional(requestBody) }),
+    ...(responses === undefined ? {} : { responses: mapValues(responses, limited) })
+  }
 }
 
 const probe = (operationId: string, summary: string, statuses: ReadonlyArray<number>, type: string) => ({

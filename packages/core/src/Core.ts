@@ -26,8 +26,7 @@ import { Webhooks } from "./webhooks/Webhooks.ts"
 export const CoreLive = Layer.mergeAll(
   AgentContexts.layer.pipe(Layer.provideMerge(Knowledge.layer)),
   Bootstrap.layer.pipe(Layer.provideMerge(ApiKeys.layer)),
-  Authentication.layer,
-  Audit.layer,
+  Authentication.layer.pipe(Layer.provideMerge(Audit.layer)),
   AuditTrail.layer,
   DeadLetters.layer,
   EventFeed.layer,
@@ -43,4 +42,4 @@ export const CoreLive = Layer.mergeAll(
     Layer.provideMerge(OAuthProviders.layer)
   ),
   Webhooks.layer
-).pipe(Layer.provide(Revocations.layer), Layer.provideMerge(Layer.merge(Changes.layer, Secrets.layer)))
+).pipe(Layer.provideMerge(Revocations.layer), Layer.provideMerge(Layer.merge(Changes.layer, Secrets.layer)))

@@ -1,6 +1,7 @@
 import * as BusMemory from "@devops-mcp/cache/BusMemory"
 import { ApiKeys } from "@devops-mcp/core/access/ApiKeys"
 import { Authentication } from "@devops-mcp/core/access/Authentication"
+import { Audit } from "@devops-mcp/core/audit/Audit"
 import { Revocations } from "@devops-mcp/core/access/Revocations"
 import { SigningKey, signingKeyBytes } from "@devops-mcp/core/access/SigningKey"
 import { scopesOf } from "@devops-mcp/core/Policy"
@@ -37,7 +38,7 @@ const replica = (newest = 7, ...previous: ReadonlyArray<number>) =>
     const context = yield* Layer.build(
       Layer.fresh(
         Layer.merge(ApiKeys.layer, Authentication.layer).pipe(
-          Layer.provide(Revocations.layer),
+          Layer.provide([Revocations.layer, Audit.layer]),
           Layer.provide(SigningKey.layer(keyOf(newest), ...previous.map(keyOf)))
         )
       )

@@ -5,7 +5,7 @@ import { StoreError } from "@devops-mcp/core/ports/StoreError"
 import type { AuditEntry } from "@devops-mcp/domain/Audit"
 import { ApiKeyId, TenantId } from "@devops-mcp/domain/Ids"
 import type { Principal } from "@devops-mcp/domain/Principal"
-import { ClientAddress } from "@devops-mcp/observability/RequestContext"
+import { ClientAddress, RequestId } from "@devops-mcp/observability/RequestContext"
 import { freshId, TestSigningKey } from "@devops-mcp/testing/Fixtures"
 import * as NodeCrypto from "@effect/platform-node/NodeCrypto"
 import { assert, describe, it } from "@effect/vitest"
@@ -71,6 +71,7 @@ const started = Effect.fnUntraced(function* (
   const made = Context.get(context, Audit)
   const audit: Audit["Service"] = {
     record: (act) => Effect.provide(made.record(act), Logs),
+    repeated: (act) => Effect.provide(made.repeated(act), Logs),
     refused: (refusal) => Effect.provide(made.refused(refusal), Logs)
   }
   return { audit, attempts, written, scope, logged, again, entries: entriesSeen }
@@ -244,7 +245,7 @@ describe("Audit", () => {
   it.effect("counts every refusal of a stranger and logs ten a minute, and how many it left out", () =>
     Effect.gen(function* () {
       const { audit, logged } = yield* started(() => Effect.void)
-      const refuse = audit.refused({ reason: "credential", requestId: "r", address: "203.0.113.9" })
+      const refuse = Effect.provideService(audit.refused({ reason: "credential" }), ClientAddress, "203.0.113.9")
       const ours = () => logged.filter((line) => line.includes("refused before its caller"))
       yield* Effect.replicateEffect(refuse, 100)
       assert.strictEqual(ours().length, 10)
@@ -253,6 +254,49 @@ describe("Audit", () => {
       assert.strictEqual(ours().length, 11)
       assert.include(ours()[10], '"omittedBefore":90')
       assert.include(ours()[10], "203.0.113.9")
+    })
+  )
+
+  it.effect(
+    "has two rows a minute for what a caller repeats, whatever the number, and none for what did not happen",
+    () =>
+      Effect.gen(function* () {
+        const { audit, entries } = yield* started(() => Effect.void)
+        yield* Effect.replicateEffect(audit.repeated(act("mcp.tools/list")), 1000)
+        const refused = audit.refused({ reason: "rate_limit", limit: "credential", principal })
+        yield* Effect.replicateEffect(refused, 5).pipe(
+          Effect.provideService(RequestId, "r-9"),
+          Effect.provideService(ClientAddress, "::1")
+        )
+        yield* audit.repeated(act("mcp.prompts/list"))
+        yield* TestClock.adjust("2 minutes")
+        assert.deepStrictEqual(
+          entries.map(({ action, outcome, target = "" }) => `${action} ${outcome} ${target}`),
+          [
+            "mcp.tools/list ok ",
+            "refused.rate_limit denied credential",
+            "mcp.prompts/list ok ",
+            "mcp.tools/list ok 999 more",
+            "refused.rate_limit denied credential, 4 more"
+          ]
+        )
+        assert.strictEqual(entries[4]?.requestId, "r-9")
+        // A new minute begins with a row of its own.
+        yield* audit.repeated(act("mcp.tools/list"))
+        yield* TestClock.adjust("1 second")
+        assert.lengthOf(entries, 6)
+      })
+  )
+
+  it.effect("tells the number of what was repeated before the program ends", () =>
+    Effect.gen(function* () {
+      const { audit, entries, scope } = yield* started(() => Effect.void)
+      yield* Effect.replicateEffect(audit.repeated(act("mcp.tools/list")), 3)
+      yield* Scope.close(scope, Exit.void)
+      assert.deepStrictEqual(
+        entries.map(({ target = "" }) => target),
+        ["", "2 more"]
+      )
     })
   )
 })

@@ -47,6 +47,11 @@ describe("Authentication", () => {
       const expired = yield* refusal()
       assert.strictEqual(unknown._tag, "@devops-mcp/domain/Errors/Unauthenticated")
       assert.deepStrictEqual([revoked, expired], [unknown, unknown])
+      // Its tenant's log says whose it was, of those that were somebody's.
+      const { refusals } = yield* Store
+      const known = { reason: "credential", principal: { tenantId, actor: key.id } }
+      assert.containSubset(yield* Queue.takeAll(refusals), [known, known])
+      assert.strictEqual(yield* Queue.size(refusals), 0)
     }).pipe(Effect.provide(TestLayer, { local: true }))
   )
 

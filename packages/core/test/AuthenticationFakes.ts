@@ -1,6 +1,8 @@
 import * as BusMemory from "@devops-mcp/cache/BusMemory"
 import { makeApiKeySecrets } from "@devops-mcp/core/access/ApiKeySecret"
 import { Authentication } from "@devops-mcp/core/access/Authentication"
+import { Audit } from "@devops-mcp/core/audit/Audit"
+import type { Refusal } from "@devops-mcp/core/audit/Refusals"
 import { Revocations } from "@devops-mcp/core/access/Revocations"
 import { scopesOf } from "@devops-mcp/core/Policy"
 import { AccessTokens, type AccessTokensUnavailable, type TokenClaims } from "@devops-mcp/core/ports/AccessTokens"
@@ -45,6 +47,7 @@ export class Store extends Context.Service<
     /** Which key was noted as used, and when. */
     readonly notes: Queue.Queue<string>
     readonly notesFail: Ref.Ref<boolean>
+    readonly refusals: Queue.Queue<Refusal>
     readonly answer: Ref.Ref<Lookup>
     readonly verifications: Ref.Ref<number>
     readonly verification: Ref.Ref<Verification>
@@ -58,6 +61,7 @@ export class Store extends Context.Service<
         lookups: yield* Ref.make(0),
         notes: yield* Queue.unbounded<string>(),
         notesFail: yield* Ref.make(false),
+        refusals: yield* Queue.unbounded<Refusal>(),
         answer: yield* Ref.make<Lookup>(Effect.succeedSome(key)),
         verifications: yield* Ref.make(0),
         verification: yield* Ref.make<Verification>(Effect.succeed(claims)),
@@ -91,6 +95,17 @@ const Keys = Layer.effect(
   })
 )
 
+const AuditFake = Layer.effect(
+  Audit,
+  Effect.map(Store, ({ refusals }) =>
+    Audit.of({
+      record: () => Effect.void,
+      repeated: () => Effect.void,
+      refused: (refusal) => Effect.asVoid(Queue.offer(refusals, refusal))
+    })
+  )
+)
+
 const Tokens = Layer.effect(
   AccessTokens,
   Effect.map(Store, ({ verification, verifications }) =>
@@ -118,7 +133,7 @@ const Tenants = Layer.unwrap(
 )
 
 export const TestLayer = Authentication.layer.pipe(
-  Layer.provide([Keys, Tokens, Tenants]),
+  Layer.provide([Keys, Tokens, Tenants, AuditFake]),
   Layer.provideMerge(Layer.mergeAll(Store.layer, Revocations.layer)),
   Layer.provide([BusMemory.layer, TestSigningKey, NodeCrypto.layer])
 )

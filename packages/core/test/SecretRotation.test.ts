@@ -1,3 +1,5 @@
+import { Audit } from "@devops-mcp/core/audit/Audit"
+import { AuditTrail } from "@devops-mcp/core/audit/AuditTrail"
 import { SigningKey, signingKeyBytes } from "@devops-mcp/core/access/SigningKey"
 import { SealedValues } from "@devops-mcp/core/ports/SealedValues"
 import { ToolRepository } from "@devops-mcp/core/ports/ToolRepository"
@@ -58,6 +60,26 @@ const credentialsOf = Effect.fnUntraced(function* (tenantId: TenantId, id: ToolI
 
 const rotate = Effect.flatMap(SecretRotation, ({ run }) => run)
 
+/** The audit log of an installation with these keys. */
+const auditOf = (newest: number, ...previous: ReadonlyArray<number>) =>
+  Layer.fresh(Layer.merge(Audit.layer, AuditTrail.layer)).pipe(
+    Layer.provide(SigningKey.layer(master(newest), ...previous.map(master))),
+    Layer.provide(NodeCrypto.layer)
+  )
+
+/** One act on record. */
+const put = (tenantId: TenantId) =>
+  Effect.flatMap(Audit, (audit) =>
+    audit.record({
+      principal: { tenantId, credential: "jwt", actor: "ada", name: "ada", role: "viewer", scopes: [] },
+      action: "a",
+      outcome: "ok",
+      changes: true,
+      requestId: "r",
+      durationMs: 1
+    })
+  )
+
 /** Nobody else's rows: the counts are those of the whole installation. */
 const clean = Effect.gen(function* () {
   const sql = yield* SqlClient.SqlClient
@@ -85,6 +107,7 @@ layer(TestLayer, { excludeTestServices: true, timeout: "60 seconds" })("the rota
         renewed: 260,
         sealed: 0,
         changed: 0,
+        chains: 0,
         unreadable: 0
       })
       yield* Effect.gen(function* () {
@@ -147,7 +170,7 @@ layer(TestLayer, { excludeTestServices: true, timeout: "60 seconds" })("the rota
       const lost = yield* Effect.provide(addTool(tenantId, "lost"), installation(9))
       const good = yield* Effect.provide(addTool(tenantId, "good"), installation(1))
       const counts = yield* Effect.provide(rotate, installation(2, 1))
-      assert.deepStrictEqual(counts, { renewed: 1, sealed: 0, changed: 0, unreadable: 1 })
+      assert.deepStrictEqual(counts, { renewed: 1, sealed: 0, changed: 0, chains: 0, unreadable: 1 })
       assert.strictEqual(yield* Effect.provide(credentialsOf(tenantId, good.id), installation(2)), "good")
       assert.strictEqual(yield* Effect.provide(credentialsOf(tenantId, lost.id), installation(9)), "lost")
     })
@@ -172,7 +195,7 @@ layer(TestLayer, { excludeTestServices: true, timeout: "60 seconds" })("the rota
           args[2].length === 0 ? Effect.succeed(0) : Effect.andThen(setMeanwhile, values.replace(...args))
       })
       const counts = yield* Effect.provide(rotate, Layer.provide(installation(2, 1), Interrupted))
-      assert.deepStrictEqual(counts, { renewed: 0, sealed: 0, changed: 1, unreadable: 0 })
+      assert.deepStrictEqual(counts, { renewed: 0, sealed: 0, changed: 1, chains: 0, unreadable: 0 })
       assert.strictEqual(yield* Effect.provide(credentialsOf(tenantId, tool.id), installation(2)), "new")
     })
   )
@@ -205,6 +228,25 @@ layer(TestLayer, { excludeTestServices: true, timeout: "60 seconds" })("the rota
           where c.relnamespace = 'public'::regnamespace and c.relkind in ('r', 'p') and a.attname ~ '(^|_)sealed_'`
       const names = (places: typeof columns) => places.map(({ column, table }) => `${table}.${column}`).toSorted()
       assert.deepStrictEqual(names(found), names(columns))
+    })
+  )
+
+  it.effect("seals the audit chains anew, and not one whose end is not ours", () =>
+    Effect.gen(function* () {
+      yield* clean
+      const sql = yield* SqlClient.SqlClient
+      const [ours, touched] = [yield* freshTenant, yield* freshTenant]
+      for (const tenantId of [ours, touched]) {
+        yield* Effect.scoped(Effect.provide(put(tenantId), auditOf(1)))
+      }
+      yield* sql`update audit_heads set seal = ${"0".repeat(64)} where tenant_id = ${touched}`
+      const counts = yield* Effect.provide(rotate, installation(2, 1))
+      assert.strictEqual(counts.chains, 1)
+      assert.strictEqual((yield* Effect.provide(rotate, installation(2, 1))).chains, 0)
+      // Without the key of before.
+      const verify = (tenantId: TenantId) => Effect.flatMap(AuditTrail, (trail) => trail.verify(tenantId))
+      assert.deepStrictEqual(yield* Effect.provide(verify(ours), auditOf(2)), { valid: true, checked: 1 })
+      assert.isFalse((yield* Effect.provide(verify(touched), auditOf(2, 1))).valid)
     })
   )
 })

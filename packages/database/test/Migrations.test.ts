@@ -1,5 +1,6 @@
 import { databaseUrl } from "@devops-mcp/database/Settings"
 import * as Migrations from "@devops-mcp/database/Migrations"
+import { applicationRole } from "@devops-mcp/database/TenantIsolation"
 import { TestDatabase } from "@devops-mcp/testing/TestDatabase"
 import { assert, layer } from "@effect/vitest"
 import { Array, Effect, Option } from "effect"
@@ -99,6 +100,19 @@ layer(TestDatabase, { excludeTestServices: true, timeout: "60 seconds" })("migra
         [names, [], [], []]
       )
       assert.deepStrictEqual(yield* catalogue, whole)
+    })
+  )
+
+  it.effect("leave nobody but the owner the right to create objects", () =>
+    Effect.gen(function* () {
+      const sql = yield* SqlClient.SqlClient
+      yield* empty
+      // As PostgreSQL 14 has it from the beginning.
+      yield* sql`grant create on schema public to public`
+      yield* Migrations.migrate
+      const [found] = yield* sql<{ readonly may: boolean }>`
+        select has_schema_privilege(${applicationRole}, 'public', 'create') as may`
+      assert.isFalse(found?.may)
     })
   )
 

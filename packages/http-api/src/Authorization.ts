@@ -9,7 +9,7 @@ import type { Principal } from "@devops-mcp/domain/Principal"
 import { RequestId } from "@devops-mcp/observability/RequestContext"
 import { apiRequestTimeout } from "@devops-mcp/resilience/Policies"
 import { Clock, Context, Effect, Exit, Layer, Option, Schema } from "effect"
-import { HttpRouter, HttpServerError, type HttpServerResponse } from "effect/http"
+import { HttpMethod, HttpRouter, HttpServerError, type HttpServerResponse } from "effect/http"
 import { makeAuthenticate } from "./Authenticate.ts"
 import { toProblem } from "./Problems.ts"
 import { readBody } from "./Validation.ts"
@@ -27,7 +27,19 @@ const statusOf = (exit: Exit.Exit<HttpServerResponse.HttpServerResponse, unknown
     ? Effect.succeed(exit.value.status)
     : Effect.map(HttpServerError.causeResponse(exit.cause), ([response]) => response.status)
 
-/** Implements `Authorization`. A route that does not say what it requires is refused, whoever asks. */
+const overdue = Effect.flatMap(RequestId, (requestId) =>
+  Effect.fail(new GatewayTimeout({ code: "timeout", detail: "The request took too long", requestId }))
+)
+
+const forbid = (detail: string) =>
+  Effect.flatMap(RequestId, (requestId) => Effect.fail(new Forbidden({ code: "forbidden", detail, requestId })))
+
+const openToNobody = forbid("This route is open to nobody")
+
+/**
+ * Implements `Authorization`. A route that does not say what it requires is refused, whoever asks. Every request comes
+ * through here: what can be made once for a route is, and there is no generator on the way.
+ */
 export const AuthorizationLive = Layer.effect(
   Authorization,
   Effect.gen(function* () {
@@ -35,58 +47,55 @@ export const AuthorizationLive = Layer.effect(
     const audit = yield* Audit
     const limits = yield* Limits
 
-    const overdue = Effect.flatMap(RequestId, (requestId) =>
-      Effect.fail(new GatewayTimeout({ code: "timeout", detail: "The request took too long", requestId }))
-    )
-
-    const refuse = Effect.fnUntraced(function* (detail: string) {
-      return yield* new Forbidden({ code: "forbidden", detail, requestId: yield* RequestId })
-    })
-
-    const audited =
-      (principal: Principal, action: string, mayChange: boolean) =>
-      <E, R>(act: Effect.Effect<HttpServerResponse.HttpServerResponse, E, R>) =>
-        Effect.gen(function* () {
-          const startedAt = yield* Clock.currentTimeMillis
-          const target = Object.values(yield* HttpRouter.params).join("/")
-          return yield* Effect.onExit(act, (exit) =>
-            Effect.gen(function* () {
-              const status = yield* statusOf(exit)
-              yield* audit.record({
-                principal,
-                action,
-                ...(target === "" ? {} : { target }),
-                outcome: outcomeOf(status),
-                // What is answered with a 4xx has not been done.
-                changes: mayChange && (status < 400 || status >= 500),
-                requestId: yield* RequestId,
-                durationMs: (yield* Clock.currentTimeMillis) - startedAt
-              })
-            })
-          )
-        })
-
     return Authorization.of((httpEffect, { endpoint, group }) => {
       const required = Context.getOption(endpoint.annotations, Requires)
       const mayChange = !readingMethods.has(endpoint.method) && !Context.get(endpoint.annotations, OnlyReads)
-      const allowed = Effect.fnUntraced(function* (principal: Principal) {
-        if (Option.isNone(required) || required.value === "signature") {
-          return yield* refuse("This route is open to nobody")
-        }
-        if (required.value !== "any" && !allows(principal, required.value)) {
-          return yield* refuse(`This needs the scope '${required.value}'`)
-        }
-        return yield* Effect.andThen(readBody, Effect.provideService(httpEffect, Caller, principal)).pipe(
-          Effect.timeoutOrElse({ duration: apiRequestTimeout, orElse: () => overdue }),
-          limits.running(principal.tenantId),
-          Effect.catchIf(isRateLimited, toProblem)
+      const action = `${group.identifier}.${endpoint.identifier}`
+      const handled = (HttpMethod.hasBody(endpoint.method) ? Effect.andThen(readBody, httpEffect) : httpEffect).pipe(
+        Effect.timeoutOrElse({ duration: apiRequestTimeout, orElse: () => overdue })
+      )
+
+      const permit = (principal: Principal) => {
+        if (Option.isNone(required) || required.value === "signature") return openToNobody
+        return required.value === "any" || allows(principal, required.value)
+          ? Effect.void
+          : forbid(`This needs the scope '${required.value}'`)
+      }
+
+      const run = (principal: Principal) =>
+        Effect.flatMap(permit(principal), () =>
+          Effect.catchIf(limits.running(principal)(handled), isRateLimited, toProblem)
         )
-      })
+
+      const record = (principal: Principal, startedAt: number, status: number) =>
+        Effect.withFiber(({ context }) => {
+          const { params } = Context.getUnsafe(context, HttpRouter.RouteContext)
+          const target = Object.values(params).join("/")
+          return audit.record({
+            principal,
+            action,
+            ...(target === "" ? {} : { target }),
+            outcome: outcomeOf(status),
+            // What is answered with a 4xx has not been done.
+            changes: mayChange && (status < 400 || status >= 500),
+            requestId: Context.get(context, RequestId),
+            durationMs: Context.get(context, Clock.Clock).currentTimeMillisUnsafe() - startedAt
+          })
+        })
+
       return Effect.flatMap(authenticate, ({ principal }) =>
-        allowed(principal).pipe(
-          audited(principal, `${group.identifier}.${endpoint.identifier}`, mayChange),
-          Effect.annotateLogs({ tenantId: principal.tenantId })
-        )
+        Effect.clockWith((clock) => {
+          const startedAt = clock.currentTimeMillisUnsafe()
+          return run(principal).pipe(
+            Effect.onExit((exit) =>
+              Exit.isSuccess(exit)
+                ? record(principal, startedAt, exit.value.status)
+                : Effect.flatMap(statusOf(exit), (status) => record(principal, startedAt, status))
+            ),
+            Effect.provideService(Caller, principal),
+            Effect.annotateLogs({ tenantId: principal.tenantId })
+          )
+        })
       )
     })
   })

@@ -76,8 +76,8 @@ layer(TestServer, { excludeTestServices: true })("the audit log", (it) => {
       const acts = yield* Acts
       acts.length = 0
       refusals.length = 0
-      const { headers } = yield* send("GET", "/api/v1/me", { key: "nobody" })
-      assert.deepStrictEqual(refusals, [{ reason: "credential", requestId: headers["x-request-id"] ?? "" }])
+      yield* send("GET", "/api/v1/me", { key: "nobody" })
+      assert.deepStrictEqual(refusals, [{ reason: "credential" }])
       yield* send("GET", "/api/v1/me")
       assert.lengthOf(refusals, 1)
       assert.lengthOf(acts, 0)

@@ -67,6 +67,7 @@ const AuditFake = Layer.effect(
   Effect.map(Acts, (acts) =>
     Audit.of({
       record: (act) => Effect.sync(() => void acts.push(act)),
+      repeated: (act) => Effect.sync(() => void acts.push({ ...act, changes: false })),
       refused: (refusal) => Effect.sync(() => void refusals.push(refusal))
     })
   )

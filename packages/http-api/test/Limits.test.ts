@@ -14,6 +14,7 @@ import {
   wrongCredentialsOfAddress,
   wrongUsesOfCredential
 } from "@devops-mcp/resilience/Policies"
+import { AuditSilent } from "@devops-mcp/testing/AuditSilent"
 import { testLimits } from "@devops-mcp/testing/TestLimits"
 import * as NodeCrypto from "@effect/platform-node/NodeCrypto"
 import { assert, describe, it } from "@effect/vitest"
@@ -92,7 +93,11 @@ const AuthenticationFake = Layer.succeed(Authentication, {
   }
 })
 
-const server = (limits: Partial<LimitSettings>, config: Readonly<Record<string, string>> = {}) =>
+const server = (
+  limits: Partial<LimitSettings>,
+  config: Readonly<Record<string, string>> = {},
+  audit: Layer.Layer<Audit> = AuditSilent
+) =>
   HttpServer.layerTestClient.pipe(
     Layer.provide(FetchHttpClient.layer),
     Layer.provideMerge(
@@ -108,8 +113,8 @@ const server = (limits: Partial<LimitSettings>, config: Readonly<Record<string, 
     Layer.provideMerge(Layer.fresh(Waiting.layer)),
     Layer.provide([
       AuthenticationFake,
-      Layer.mock(Audit, { record: () => Effect.void, refused: () => Effect.void }),
-      testLimits(limits),
+      AuditSilent,
+      testLimits(limits, audit),
       NodeCrypto.layer,
       Layer.succeed(References.MinimumLogLevel, "None"),
       ConfigProvider.layer(ConfigProvider.fromUnknown({ PORT: "0", ...config }))
@@ -264,4 +269,21 @@ describe("a body that does not arrive", () => {
       assert.strictEqual(yield* Fiber.join(answer), "HTTP/1.1 408")
     }).pipe(Effect.provide(server({})))
   )
+
+  it.effect("put who is refused on record, and whose they are where that is known", () => {
+    const refused: Array<string> = []
+    const audit = Layer.mock(Audit, {
+      refused: ({ limit = "", principal, reason }) =>
+        Effect.sync(() => void refused.push(`${reason} ${limit} ${principal?.tenantId.at(-1)} ${principal?.actor}`))
+    })
+    return Effect.gen(function* () {
+      for (const key of ["1-ada", "1-ada", "1-bob"]) yield* send("GET", "/me", { key })
+      for (let wrong = 0; wrong <= 50; wrong++) yield* send("GET", "/me", { key: `wrong-${wrong}` })
+      assert.deepStrictEqual(refused, [
+        "rate_limit credential 1 ada",
+        "rate_limit tenant 1 bob",
+        "locked_out  undefined undefined"
+      ])
+    }).pipe(Effect.provide(server({ perCredential: 1, perTenant: 1 }, {}, audit)))
+  })
 })

@@ -21,6 +21,7 @@ const Operation = Schema.Struct({
     Schema.String,
     Schema.Struct({
       description: Schema.String,
+      headers: Schema.optionalKey(Schema.Record(Schema.String, Objects)),
       content: Schema.optionalKey(Schema.Record(Schema.String, Objects))
     })
   ),
@@ -92,6 +93,19 @@ layer(TestServer, { excludeTestServices: true })("OpenAPI document", (it) => {
           [...operation.path.matchAll(/\{(\w+)\}/g)].map(([, name]) => name)
         )
         assert.isTrue(inPath.every(({ required }) => required === true))
+      }
+    })
+  )
+
+  it.effect("documents the headers that tell of limits, and when to try again", () =>
+    Effect.gen(function* () {
+      for (const { operationId, responses, tags } of yield* operations) {
+        if (tags.includes("Health") || tags.includes("Deliveries")) continue
+        for (const [status, { headers = {} }] of Object.entries(responses)) {
+          const of = `${operationId} ${status}`
+          assert.strictEqual("RateLimit-Remaining" in headers, status !== "401", of)
+          assert.strictEqual("Retry-After" in headers, ["409", "429", "503"].includes(status), of)
+        }
       }
     })
   )

@@ -79,13 +79,14 @@ export const clientOf = (
   return { ...here, secure: protocols.at(-1)?.toLowerCase() === "https" }
 }
 
-/** Addresses whose description is kept; parsing takes longer than all else that limits do. */
+/** Clients whose description is kept, for parsing takes longer than all else that limits do; and how long its headers may be. */
 const capacity = 1000
+const longestKept = 200
 
 /** Tells who sent a request, by `TRUSTED_PROXIES`. */
 export const makeClientOf = Effect.gen(function* () {
   const proxies = yield* trustedProxies
-  const direct = new Map<string, Client>()
+  const kept = new Map<string, Client>()
 
   return ({
     encrypted,
@@ -96,13 +97,14 @@ export const makeClientOf = Effect.gen(function* () {
     readonly headers: Headers
     readonly encrypted: boolean
   }): Client => {
-    if (proxies.length > 0) return clientOf(peer, headers, proxies, encrypted)
-    const key = `${peer} ${encrypted}`
-    const known = direct.get(key)
+    const told = proxies.length === 0 ? "" : ` ${headers["x-forwarded-for"]} ${headers["x-forwarded-proto"]}`
+    const key = `${encrypted} ${peer}${told}`
+    const known = kept.get(key)
     if (known !== undefined) return known
     const client = clientOf(peer, headers, proxies, encrypted)
-    if (direct.size >= capacity) direct.clear()
-    direct.set(key, client)
+    if (key.length > longestKept) return client
+    if (kept.size >= capacity) kept.clear()
+    kept.set(key, client)
     return client
   }
 })

@@ -1,6 +1,6 @@
 import { drainTimeout } from "@devops-mcp/resilience/Policies"
 import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
-import { Deferred, Duration, Effect, Layer, Option, Redacted, Schema } from "effect"
+import { Context, Deferred, Duration, Effect, Layer, Option, Redacted, Schema } from "effect"
 import { HttpRouter, HttpServer, UrlParams } from "effect/http"
 import { createServer, type Server } from "node:http"
 import { createServer as createTlsServer } from "node:https"
@@ -95,6 +95,14 @@ const listen = Effect.fnUntraced(function* (upgrades: ReturnType<typeof makeUpgr
  */
 const privateParameters = [/^(?!(?:limit|maxTokens|strategy|source|type|since|until|outcome)$)/]
 
+/** Services that a request adds to those of the program; with room for so many none of them copies all the others. */
+const mostOfRequest = 32
+
+const withRoom = <A, E, R>(self: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
+  Effect.updateContext(self, ({ mapUnsafe }: Context.Context<R>) =>
+    Context.makeUnsafe<R>(mapUnsafe, { maxDepth: mostOfRequest })
+  )
+
 /**
  * Serves the routes on `HOST`:`PORT`, over TLS when its files are set, and tells the address it listens on. It listens
  * only once the routes are built. When its scope closes it takes no new connections, tells the routes that it is
@@ -114,7 +122,7 @@ export const serve = <E, R>(routes: Layer.Layer<never, E, R>) =>
           // Routes fail with anything, and the edge answers all of it.
           // @effect-diagnostics-next-line anyUnknownInErrorContext:off
           const serving = server.serve(edge(router.asHttpEffect()))
-          yield* Effect.provideService(serving, UrlParams.CurrentRedactedNames, privateParameters)
+          yield* serving.pipe(Effect.provideService(UrlParams.CurrentRedactedNames, privateParameters), withRoom)
           upgrades.attach(node)
           yield* Effect.addFinalizer(() => Effect.andThen(Deferred.succeed(draining, undefined), stop))
           return server

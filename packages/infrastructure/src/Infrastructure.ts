@@ -18,6 +18,7 @@ import { LimitsLive } from "./Limits.ts"
 import * as OAuthClient from "./OAuthClient.ts"
 import { SettingsLive } from "./Settings.ts"
 import { PooledRandomLive } from "./PooledRandom.ts"
+import { QuickDigestLive } from "./QuickDigest.ts"
 import { SigningKeyLive } from "./SigningKey.ts"
 
 export interface InfrastructureOptions extends DatabaseOptions {
@@ -75,6 +76,8 @@ export const InfrastructureLive = ({ allowPrivateNetwork = false, gitRoots, ...d
       )
     ),
     Layer.provideMerge(DatabaseLive(database)),
-    Layer.provideMerge(Layer.mergeAll(Health.layer, NodeServices.layer, NodeCrypto.layer, PooledRandomLive)),
+    Layer.provideMerge(
+      Layer.mergeAll(Health.layer, NodeServices.layer, NodeCrypto.layer, PooledRandomLive, QuickDigestLive)
+    ),
     Layer.provideMerge(SettingsLive)
   )

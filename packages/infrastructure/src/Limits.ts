@@ -1,4 +1,5 @@
 import { TooManyRequests } from "@devops-mcp/contract/Problems"
+import { Audit } from "@devops-mcp/core/audit/Audit"
 import { Limits } from "@devops-mcp/core/limits/Limits"
 import type { Allowance, RateLimited } from "@devops-mcp/core/limits/RateLimited"
 import { Limiter } from "@devops-mcp/core/ports/Limiter"
@@ -19,7 +20,7 @@ const LimiterHealthLive = Layer.effectDiscard(
 
 /** The limits that the environment sets, and how `/readyz` tells whether replicas share them. */
 export const LimitsLive = Layer.merge(
-  Layer.unwrap(Effect.map(limitSettings, (settings) => Limits.layer(settings))),
+  Layer.unwrap(Effect.map(limitSettings, (settings) => Limits.layer(settings))).pipe(Layer.provide(Audit.layer)),
   LimiterHealthLive
 )
 

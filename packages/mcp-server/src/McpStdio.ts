@@ -1,5 +1,6 @@
 import { Authentication } from "@devops-mcp/core/access/Authentication"
-import { Deferred, Effect, References } from "effect"
+import type { Principal } from "@devops-mcp/domain/Principal"
+import { Clock, Deferred, Effect, References } from "effect"
 import { SecureRandom } from "effect/crypto"
 import { openConnection } from "./edge/Connection.ts"
 import { Registries } from "./edge/Registries.ts"
@@ -7,13 +8,31 @@ import { closedSignal, makeStdioTransport, type StdioStreams } from "./edge/Stdi
 import { wholeCatalogue } from "./registry/View.ts"
 import { stdioApiKey } from "./StdioApiKey.ts"
 
+/** That the client begins, and that it ends when its scope does. */
+const onRecord = Effect.fnUntraced(function* (
+  { audit }: Registries["Service"],
+  principal: Principal,
+  requestId: string
+) {
+  const startedAt = yield* Clock.currentTimeMillis
+  const act = { principal, outcome: "ok", changes: false, requestId } as const
+  yield* audit.record({ ...act, action: "mcp.stdio", durationMs: 0 })
+  yield* Effect.addFinalizer(() =>
+    Effect.flatMap(Clock.currentTimeMillis, (now) =>
+      audit.record({ ...act, action: "mcp.stdio_end", durationMs: now - startedAt })
+    )
+  )
+})
+
 const serve = Effect.fn("McpStdio.serve")(
   function* (streams: StdioStreams | undefined) {
     const registries = yield* Registries
     const authentication = yield* Authentication
     const random = yield* SecureRandom.SecureRandom
     const apiKey = yield* stdioApiKey
-    const { tenantId } = yield* authentication.authenticate(apiKey)
+    const caller = yield* authentication.authenticate(apiKey)
+    const { tenantId } = caller
+    yield* onRecord(registries, caller, yield* random.uuidV7())
 
     const context = yield* Effect.context<never>()
     const transport = yield* makeStdioTransport(streams)

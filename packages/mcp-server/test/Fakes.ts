@@ -1,3 +1,4 @@
+import { Revocations } from "@devops-mcp/core/access/Revocations"
 import * as BusMemory from "@devops-mcp/cache/BusMemory"
 import * as CacheMemory from "@devops-mcp/cache/CacheMemory"
 import { Authentication } from "@devops-mcp/core/access/Authentication"
@@ -258,7 +259,11 @@ const ToolsFake = Tools.layer.pipe(
 const AuditFake = Layer.effect(
   Audit,
   Effect.map(Observed, ({ acts }) =>
-    Audit.of({ record: (act) => Effect.asVoid(Queue.offer(acts, act)), refused: () => Effect.void })
+    Audit.of({
+      record: (act) => Effect.asVoid(Queue.offer(acts, act)),
+      repeated: (act) => Effect.asVoid(Queue.offer(acts, { ...act, changes: false })),
+      refused: () => Effect.void
+    })
   )
 )
 
@@ -292,9 +297,12 @@ export const RegistriesFake = Layer.effect(
     resources: ResourceRegistry,
     prompts: PromptRegistry,
     tasks: TaskRegistry,
-    changes: Changes
+    changes: Changes,
+    audit: Audit,
+    revocations: Revocations
   })
 ).pipe(
   Layer.provide([ResourcesFake, Layer.mock(PromptRegistry, {}), Layer.mock(TaskRegistry, { created: () => ({}) })]),
+  Layer.provide(Layer.provide(Revocations.layer, BusMemory.layer)),
   Layer.provideMerge(ToolRegistryFake)
 )

@@ -3,6 +3,7 @@ import { Changes } from "@devops-mcp/core/changes/Changes"
 import { RepositoriesLive } from "@devops-mcp/database/Database"
 import type { TenantId } from "@devops-mcp/domain/Ids"
 import type { Principal } from "@devops-mcp/domain/Principal"
+import { AuditSilent } from "@devops-mcp/testing/AuditSilent"
 import { TestDatabase } from "@devops-mcp/testing/TestDatabase"
 import { assert } from "@effect/vitest"
 import { ProtocolError, Server } from "@modelcontextprotocol/server"
@@ -15,7 +16,7 @@ import type { MakeServer } from "../src/http/legacy/SessionServer.ts"
 import { wholeCatalogue } from "../src/registry/View.ts"
 
 /** One database and one bus, which all replicas of a test share. */
-export const SharedLayer = Layer.mergeAll(RepositoriesLive, Changes.layer).pipe(
+export const SharedLayer = Layer.mergeAll(RepositoriesLive, Changes.layer, AuditSilent).pipe(
   Layer.provideMerge(Layer.mergeAll(TestDatabase, BusMemory.layer, SecureRandom.layerWebCrypto))
 )
 

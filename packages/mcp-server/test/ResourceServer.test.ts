@@ -4,13 +4,13 @@ import { Authentication } from "@devops-mcp/core/access/Authentication"
 import { Revocations } from "@devops-mcp/core/access/Revocations"
 import { ApiKeyRepository } from "@devops-mcp/core/ports/ApiKeyRepository"
 import { TenantRepository } from "@devops-mcp/core/ports/TenantRepository"
-import { Audit } from "@devops-mcp/core/audit/Audit"
 import { NotFound } from "@devops-mcp/domain/Errors"
 import { ApiKeyId, TenantId } from "@devops-mcp/domain/Ids"
 import type { Scope } from "@devops-mcp/domain/Principal"
 import * as JwtAccessTokens from "@devops-mcp/infrastructure/JwtAccessTokens"
 import { AuthorizationServer, type TokenChange } from "@devops-mcp/testing/AuthorizationServer"
 import { freshId, TestSigningKey } from "@devops-mcp/testing/Fixtures"
+import { AuditSilent } from "@devops-mcp/testing/AuditSilent"
 import { testLimits } from "@devops-mcp/testing/TestLimits"
 import * as NodeCrypto from "@effect/platform-node/NodeCrypto"
 import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
@@ -163,7 +163,7 @@ const Ports = Layer.mergeAll(
         ? Effect.succeed({ id, name: "acme", createdAt: DateTime.makeUnsafe(0) })
         : Effect.fail(new NotFound({ resource: "tenant", id }))
   }),
-  Layer.mock(Audit, { record: () => Effect.void, refused: () => Effect.void }),
+  AuditSilent,
   testLimits(),
   NodeCrypto.layer
 )

@@ -1,3 +1,4 @@
+import { Revocations } from "@devops-mcp/core/access/Revocations"
 import { Changes } from "@devops-mcp/core/changes/Changes"
 import { TaskId } from "@devops-mcp/domain/Ids"
 import { freshId } from "@devops-mcp/testing/Fixtures"
@@ -11,6 +12,8 @@ import {
   envelope,
   host,
   key,
+  knownKey,
+  knownKeyId,
   notification,
   openSocket,
   otherTenantId,
@@ -350,6 +353,18 @@ layer(SocketServer)("MCP over WebSockets", (it) => {
         assert.containSubset(yield* asking.next, { id: 2, error: { message: "The API key is not valid" } })
         yield* TestClock.adjust("30 seconds")
         assert.strictEqual(yield* asking.closed, 1008)
+        assert.strictEqual(yield* idle.closed, 1008)
+        yield* other.send(call(1, "echo"))
+        assert.containSubset(yield* other.next, { id: 1, result: {} })
+      })
+    )
+
+    it.effect("at once when the bus says that the key is revoked, and nobody else's", () =>
+      Effect.gen(function* () {
+        const revocations = yield* Revocations
+        const idle = yield* openSocket(bearer(knownKey))
+        const other = yield* openSocket()
+        yield* revocations.announce(knownKeyId)
         assert.strictEqual(yield* idle.closed, 1008)
         yield* other.send(call(1, "echo"))
         assert.containSubset(yield* other.next, { id: 1, result: {} })

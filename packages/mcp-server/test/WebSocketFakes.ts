@@ -1,4 +1,6 @@
+import * as BusMemory from "@devops-mcp/cache/BusMemory"
 import { Authentication } from "@devops-mcp/core/access/Authentication"
+import { Revocations } from "@devops-mcp/core/access/Revocations"
 import { Audit } from "@devops-mcp/core/audit/Audit"
 import { type Change, Changes } from "@devops-mcp/core/changes/Changes"
 import { scopesOf } from "@devops-mcp/core/Policy"
@@ -8,6 +10,7 @@ import { ApiKeyId, TenantId } from "@devops-mcp/domain/Ids"
 import type { Principal } from "@devops-mcp/domain/Principal"
 import { serve } from "@devops-mcp/infrastructure/HttpServer"
 import * as NodeCrypto from "@effect/platform-node/NodeCrypto"
+import { AuditSilent } from "@devops-mcp/testing/AuditSilent"
 import { testLimits } from "@devops-mcp/testing/TestLimits"
 import { ConfigProvider, Context, Deferred, Effect, Layer, Option, Queue, Redacted, Schema } from "effect"
 import { HttpServer } from "effect/http"
@@ -37,6 +40,10 @@ export const principal: Principal = {
 export const key = "dmk_agent"
 export const storeDown = "dmk_store_down"
 export const revocableKey = "dmk_short"
+
+/** A key that others know by its id. */
+export const knownKey = "dmk_known"
+export const knownKeyId = ApiKeyId.make("01980000-0000-7000-8000-0000000000e1")
 
 /** What tests say to the fakes and hear of them; signals instead of sleeps. */
 export class Signals extends Context.Service<
@@ -71,10 +78,10 @@ const AuthenticationFake = Layer.effect(
         if (given === storeDown) {
           return yield* new StoreError({ operation: "find", retryable: true, cause: new Error("connection") })
         }
-        if (![key, revocableKey].includes(given) || revoked.has(given)) {
+        if (![key, revocableKey, knownKey].includes(given) || revoked.has(given)) {
           return yield* new Unauthenticated({ detail: "The API key is not valid" })
         }
-        return { ...principal, actor: given }
+        return { ...principal, actor: given === knownKey ? knownKeyId : given }
       })
   }))
 )
@@ -170,7 +177,9 @@ export const RegistriesFake = Layer.effect(
     resources: ResourceRegistry,
     prompts: PromptRegistry,
     tasks: TaskRegistry,
-    changes: Changes
+    changes: Changes,
+    audit: Audit,
+    revocations: Revocations
   })
 ).pipe(
   Layer.provide([
@@ -180,14 +189,8 @@ export const RegistriesFake = Layer.effect(
     TaskRegistryFake
   ]),
   Layer.provideMerge(ChangesFake),
-  Layer.provideMerge(
-    Layer.mergeAll(
-      AuthenticationFake,
-      testLimits(),
-      Layer.mock(Audit, { record: () => Effect.void, refused: () => Effect.void }),
-      NodeCrypto.layer
-    )
-  ),
+  Layer.provideMerge(Layer.provide(Revocations.layer, BusMemory.layer)),
+  Layer.provideMerge(Layer.mergeAll(AuthenticationFake, testLimits(), AuditSilent, NodeCrypto.layer)),
   Layer.provideMerge(Signals.layer)
 )
 

@@ -45,6 +45,10 @@ export const auditDrain = Duration.seconds(5)
 /** Refusals of callers that nobody knows are counted all and logged so often; anybody can cause as many as they like. */
 export const refusalLogs = { lines: 10, window: Duration.minutes(1) }
 
+/** Acts that are all alike have two audit rows within so long, however many there are; and how often it is looked whose time is over. */
+export const repeatedActsWindow = Duration.minutes(1)
+export const repeatedActs = Schedule.spaced("10 seconds")
+
 /** How often the audit log's partitions are looked after. */
 export const auditUpkeep = Schedule.spaced("1 hour")
 

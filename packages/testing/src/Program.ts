@@ -36,6 +36,9 @@ export const runProgram = Effect.fnUntraced(function* (
   const verify = Effect.suspend(() => {
     watch.hear("standard output", output.stdout)
     watch.hear("standard error", output.stderr)
+    globalThis.runWatch?.hear("standard error of a program", output.stderr)
+    // What it shows once, such as a new key, is on its standard output and in nothing that it logs.
+    for (const [key] of output.stdout.matchAll(/\bdmk_[\w-]{32,}/g)) globalThis.runWatch?.guard("a shown key", key)
     const leaks = watch.leaks()
     return leaks.length === 0 ? Effect.void : Effect.die(new SecretsLeaked({ leaks }))
   })

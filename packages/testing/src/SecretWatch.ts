@@ -15,7 +15,7 @@ const base64After = (secret: string, before: number) => {
 }
 
 /** The ways in which a secret can be written and still be had by whoever reads it. */
-const formsOf = (secret: string): ReadonlyArray<string> => {
+export const formsOf = (secret: string): ReadonlyArray<string> => {
   const base64 = [0, 1, 2].map((before) => base64After(secret, before))
   const forms = [
     secret,
@@ -113,20 +113,22 @@ export const makeSecretWatch = ({ keeps = true }: WatchOptions = {}) => {
 
 export type SecretWatch = ReturnType<typeof makeSecretWatch>
 
+/** Tells what a span says when it ends: its name, attributes, events, links and failure. */
+export const hearSpan = (span: Tracer.NativeSpan, hear: (text: string) => void) => {
+  const end = span.end.bind(span)
+  span.end = (endTime, exit) => {
+    end(endTime, exit)
+    const { attributes, events, links, name } = span
+    const said = Formatter.format({ name, attributes: [...attributes], events, links })
+    hear(Exit.isSuccess(exit) ? said : `${said} ${Formatter.format(exit)}`)
+  }
+  return span
+}
+
 /** Hears every span with its attributes, events and failure. */
 export const tracerOf = (watch: SecretWatch) =>
   Tracer.make({
-    span: (options) => {
-      const span = new Tracer.NativeSpan(options)
-      const end = span.end.bind(span)
-      span.end = (endTime, exit) => {
-        end(endTime, exit)
-        const { attributes, events, links, name } = span
-        const said = Formatter.format({ name, attributes: [...attributes], events, links })
-        watch.hear("spans", Exit.isSuccess(exit) ? said : `${said} ${Formatter.format(exit)}`)
-      }
-      return span
-    }
+    span: (options) => hearSpan(new Tracer.NativeSpan(options), (text) => watch.hear("spans", text))
   })
 
 /** Hears every log line, at every level, and every span. */

@@ -1,5 +1,7 @@
 import { makeSecretWatch, listening, secretsOf, verifiedAtTheEnd } from "@devops-mcp/testing/SecretWatch"
 import { runProgram } from "@devops-mcp/testing/Program"
+import * as NodeCrypto from "@effect/platform-node/NodeCrypto"
+import { generateApiKey } from "@devops-mcp/core/access/ApiKeySecret"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Exit, Layer, Redacted, Schema } from "effect"
 import { Base64, Base64Url, Hex } from "effect/encoding"
@@ -18,6 +20,31 @@ const encodings: ReadonlyArray<(text: string) => string> = [
   (text) => Base64Url.encode(text),
   (text) => Hex.encode(text)
 ]
+
+describe("the watch of a whole run", () => {
+  it.effect("knows every secret that was made, and hears logs, spans and the console of all tests", () =>
+    Effect.gen(function* () {
+      const watch = globalThis.runWatch
+      assert.isDefined(watch)
+      const key = Redacted.value(yield* Effect.provide(generateApiKey, NodeCrypto.layer))
+      const password = `password ${Redacted.value(yield* Effect.provide(generateApiKey, NodeCrypto.layer))}`
+      Redacted.make({ nested: [new URL(`postgres://u:${encodeURIComponent(password)}@h/d`)] }, { label: "database" })
+      assert.deepStrictEqual(watch.leaks(), [])
+
+      yield* Effect.logError("It failed", { cause: new Error(`with ${key}`) })
+      yield* Effect.annotateCurrentSpan("credential", Base64.encode(`Bearer ${key}`)).pipe(Effect.withSpan("work"))
+      yield* Effect.sync(() => console.error("connecting with", password))
+      yield* Effect.sync(() => process.stderr.write(""))
+      const leaks = watch.leaks()
+      assert.deepStrictEqual(
+        leaks.map((leak) => leak.split(":")[0]),
+        ["a secret in logs", "a secret in spans", "database in console.error"]
+      )
+      assert.notInclude(leaks.join(), key)
+      assert.deepStrictEqual(watch.leaks(), [])
+    })
+  )
+})
 
 describe("a watch for secrets", () => {
   it.effect.prop(

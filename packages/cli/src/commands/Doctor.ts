@@ -7,16 +7,19 @@ import { databaseUrl, home } from "@devops-mcp/database/Settings"
 import * as Migrations from "@devops-mcp/database/Migrations"
 import { EmbeddingsLive } from "@devops-mcp/embeddings/EmbeddingsLive"
 import { StorageLive } from "@devops-mcp/storage/StorageLive"
-import { Console, Effect, FileSystem, Layer, Option } from "effect"
+import { type Config, Console, Effect, FileSystem, Layer, Option } from "effect"
 import { CommandFailed, describe } from "../Failure.ts"
 import { runningInstance } from "../Instance.ts"
+import { masterKeySource } from "@devops-mcp/infrastructure/MasterKeySettings"
 import { checkSettings } from "@devops-mcp/infrastructure/Settings"
 
 interface Finding {
   readonly name: string
   readonly text: string
-  /** Absent when all is well. */
+  /** Absent when it works. */
   readonly exitCode?: number
+  /** It works, and may not do what was meant. */
+  readonly isWarning?: boolean
 }
 
 const check = <E, R>(name: string, effect: Effect.Effect<string, E, R>): Effect.Effect<Finding, never, R> =>
@@ -59,8 +62,22 @@ const tools = Effect.gen(function* () {
   return "git works"
 }).pipe(Effect.provide(ToolAdaptersLive.layerWith({ gitRoots: [process.cwd()] })))
 
-const line = ({ exitCode, name, text }: Finding) =>
-  `${exitCode === undefined ? "ok  " : "FAIL"}  ${name.padEnd(12)} ${text}`
+/** With a server for a database there may be several replicas, and each would seal with a key of its own. */
+const secrets = Effect.gen(function* (): Effect.fn.Return<Finding, Config.ConfigError> {
+  const name = "secrets"
+  const { _tag } = yield* masterKeySource
+  if (_tag === "Variable") return { name, text: "sealed with ENCRYPTION_KEY" }
+  if (_tag === "SecretsManager") return { name, text: "sealed with the key in AWS Secrets Manager" }
+  const text = "sealed with the key file in DEVOPS_MCP_HOME"
+  if (Option.isNone(yield* databaseUrl)) return { name, text }
+  const advice = "replicas elsewhere do not have it; give all the same ENCRYPTION_KEY or SECRETS_MANAGER_PREFIX"
+  return { name, text: `${text}: ${advice}`, isWarning: true }
+})
+
+const mark = ({ exitCode, isWarning = false }: Finding) =>
+  exitCode !== undefined ? "FAIL" : isWarning ? "warn" : "ok  "
+
+const line = (finding: Finding) => `${mark(finding)}  ${finding.name.padEnd(12)} ${finding.text}`
 
 /** Tries every dependency as it is configured and says what is wrong; fails when anything is. */
 export const run = Effect.gen(function* () {
@@ -68,6 +85,7 @@ export const run = Effect.gen(function* () {
     check("node", Effect.succeed(process.version)),
     check("settings", Effect.as(checkSettings, "valid")),
     check("database", database),
+    Effect.catch(secrets, (error) => check("secrets", Effect.fail(error))),
     check("cache", built(CacheLive, "works")),
     check("objects", built(StorageLive, "works")),
     check("embeddings", embeddings),

@@ -15,9 +15,9 @@ const RotationLive = SecretRotation.layer.pipe(
 
 /** Brings every stored secret under the newest key and says what that took; fails when some could not be read. */
 export const rotate = Effect.gen(function* () {
-  const { changed, renewed, sealed, unreadable } = yield* (yield* SecretRotation).run
+  const { chains, changed, renewed, sealed, unreadable } = yield* (yield* SecretRotation).run
   yield* Console.log(
-    `${renewed} secrets renewed, ${sealed} sealed that were plain, ${changed} changed meanwhile, ${unreadable} unreadable`
+    `${renewed} secrets renewed, ${sealed} sealed that were plain, ${changed} changed meanwhile, ${unreadable} unreadable; ${chains} audit chains sealed anew`
   )
   if (unreadable > 0) {
     return yield* new CommandFailed({

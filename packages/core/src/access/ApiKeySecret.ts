@@ -21,7 +21,9 @@ const shownLength = 4
 /** `dmk_`, the lookup id and 256 random bits. */
 const madeLength = apiKeyPrefix.length + lookupIdLength + 43
 
-const bytesOf = (text: string) => new TextEncoder().encode(text)
+const encoder = new TextEncoder()
+
+const bytesOf = (text: string) => encoder.encode(text)
 
 const sameText = (one: string, other: string) => Mac.timingSafeEqual(bytesOf(one), bytesOf(other))
 

@@ -2,7 +2,8 @@ import { Unauthenticated } from "@devops-mcp/domain/Errors"
 import type { ApiKeyId, TenantId } from "@devops-mcp/domain/Ids"
 import { type Principal, Role, type Scope } from "@devops-mcp/domain/Principal"
 import { apiKeyCaching, unknownApiKeyCaching } from "@devops-mcp/resilience/Policies"
-import { Cache, Clock, Context, DateTime, Duration, Effect, Exit, Layer, Option, Redacted } from "effect"
+import { Cache, Context, DateTime, Duration, Effect, Exit, Layer, Option, Redacted } from "effect"
+import { Audit } from "../audit/Audit.ts"
 import { scopesOf } from "../Policy.ts"
 import { AccessTokens, type AccessTokensUnavailable, refusedToken, type TokenClaims } from "../ports/AccessTokens.ts"
 import { ApiKeyRepository, type StoredKey } from "../ports/ApiKeyRepository.ts"
@@ -28,6 +29,12 @@ interface KnownKey {
   readonly principal: Principal
   /** In milliseconds; it works before this moment. */
   readonly until: number
+}
+
+/** What is remembered of a token that was verified. */
+interface KnownToken {
+  readonly claims: TokenClaims
+  readonly principal: Principal
 }
 
 const untilOf = ({ key }: StoredKey): number =>
@@ -82,6 +89,7 @@ export class Authentication extends Context.Service<
       const secrets = yield* makeApiKeySecrets
       const revocations = yield* Revocations
       const upkeep = yield* makeKeyUpkeep
+      const audit = yield* Audit
       // Apart from the known keys, which no flood of unknown ones should drive out.
       const unknown = yield* Cache.make<string, void>({
         capacity,
@@ -114,44 +122,58 @@ export class Authentication extends Context.Service<
         timeToLive: (exit) => (Exit.isSuccess(exit) ? tokenTimeToLive : Duration.zero)
       })
       // By the token's hash, so that no token stays in memory. Only ever filled by hand: a hash cannot be verified.
-      const verified = yield* Cache.make<string, TokenClaims>({
+      const verified = yield* Cache.make<string, KnownToken>({
         capacity,
         timeToLive: tokenTimeToLive,
         lookup: () => Effect.never
       })
 
-      const byKey = Effect.fnUntraced(function* (secret: Redacted.Redacted) {
-        const lookup = Cache.get(lookups, yield* secrets.digest(secret))
-        const found = yield* Effect.provideService(lookup, PresentedSecret, secret)
-        if (Option.isNone(found)) return yield* refusedKey
-        const { id, principal, until } = found.value
-        if (revocations.includes(id) || (yield* Clock.currentTimeMillis) >= until) return yield* refusedKey
-        return principal
-      })
+      const stillGood = (found: Option.Option<KnownKey>) =>
+        Effect.clockWith((clock) => {
+          if (Option.isNone(found)) return Effect.fail(refusedKey)
+          const { id, principal, until } = found.value
+          // Nobody is told whose key it was but its tenant's audit log.
+          return revocations.includes(id) || clock.currentTimeMillisUnsafe() >= until
+            ? Effect.andThen(audit.refused({ reason: "credential", principal }), Effect.fail(refusedKey))
+            : Effect.succeed(principal)
+        })
 
-      const claimsOf = Effect.fnUntraced(function* (token: Redacted.Redacted) {
-        const hash = yield* secrets.digest(token)
-        const known = yield* Cache.getSuccess(verified, hash)
-        if (Option.isSome(known) && DateTime.isLessThan(yield* DateTime.now, known.value.expiresAt)) return known.value
-        const claims = yield* tokens.verify(token)
-        yield* Cache.set(verified, hash, claims)
-        return claims
-      })
-
-      const byToken = Effect.fnUntraced(function* (token: Redacted.Redacted) {
-        const claims = yield* claimsOf(token)
-        yield* Cache.get(tenantLookups, claims.tenantId).pipe(
-          Effect.catchTag("@devops-mcp/domain/Errors/NotFound", () => Effect.fail(refusedToken))
+      // Of every request, so without a generator.
+      const byKey = (secret: Redacted.Redacted) =>
+        secrets.digest(secret).pipe(
+          Effect.flatMap((digest) => Effect.provideService(Cache.get(lookups, digest), PresentedSecret, secret)),
+          Effect.flatMap(stillGood)
         )
-        return principalOfToken(claims)
-      })
 
-      const authenticate = Effect.fnUntraced(function* (credential: Redacted.Redacted) {
-        const isKey = Redacted.value(credential).startsWith(apiKeyPrefix)
-        return yield* isKey ? byKey(credential) : byToken(credential)
-      })
+      const verify = (token: Redacted.Redacted, hash: string) =>
+        Effect.map(tokens.verify(token), (claims): KnownToken => ({
+          claims,
+          principal: principalOfToken(claims)
+        })).pipe(Effect.tap((known) => Cache.set(verified, hash, known)))
 
-      return Authentication.of({ authenticate })
+      const knownTokenOf = (token: Redacted.Redacted) =>
+        Effect.flatMap(secrets.digest(token), (hash) =>
+          Effect.flatMap(Cache.getSuccess(verified, hash), (known) =>
+            Effect.clockWith((clock) =>
+              Option.isSome(known) && clock.currentTimeMillisUnsafe() < known.value.claims.expiresAt.epochMilliseconds
+                ? Effect.succeed(known.value)
+                : verify(token, hash)
+            )
+          )
+        )
+
+      const byToken = (token: Redacted.Redacted) =>
+        Effect.flatMap(knownTokenOf(token), ({ principal }) =>
+          Cache.get(tenantLookups, principal.tenantId).pipe(
+            Effect.catchTag("@devops-mcp/domain/Errors/NotFound", () => Effect.fail(refusedToken)),
+            Effect.as(principal)
+          )
+        )
+
+      return Authentication.of({
+        authenticate: (credential) =>
+          Redacted.value(credential).startsWith(apiKeyPrefix) ? byKey(credential) : byToken(credential)
+      })
     })
   )
 }

@@ -1,6 +1,7 @@
 import { ApiKeyId } from "@devops-mcp/domain/Ids"
+import type { Principal } from "@devops-mcp/domain/Principal"
 import { busRetry } from "@devops-mcp/resilience/Policies"
-import { Context, Effect, Layer, Schema, Stream } from "effect"
+import { Context, Effect, Layer, Schema, type Scope, Stream } from "effect"
 import { Bus } from "../ports/Bus.ts"
 
 const channel = "revocations"
@@ -9,6 +10,8 @@ const channel = "revocations"
 const mostRemembered = 10_000
 
 const decode = Schema.decodeUnknownEffect(ApiKeyId)
+
+const isKeyId = Schema.is(ApiKeyId)
 
 /**
  * Which keys were revoked lately, by whichever replica: known here as soon as the bus has said so. A lookup that began
@@ -20,6 +23,10 @@ export class Revocations extends Context.Service<
     /** Never fails: the key is revoked whether or not others hear of it. */
     readonly announce: (id: ApiKeyId) => Effect.Effect<void>
     readonly includes: (id: ApiKeyId) => boolean
+    /** Told of each key that is revoked while the scope is open. */
+    readonly listen: (hear: (id: ApiKeyId) => void) => Effect.Effect<void, never, Scope.Scope>
+    /** Ends when the caller's key is revoked; never for other credentials. What a caller keeps open lives as long. */
+    readonly ofCaller: (principal: Principal) => Effect.Effect<void>
   }
 >()("@devops-mcp/core/access/Revocations") {
   static readonly layer = Layer.effect(
@@ -28,8 +35,11 @@ export class Revocations extends Context.Service<
       const bus = yield* Bus
       const revoked = new Set<ApiKeyId>()
 
+      const listeners = new Set<(id: ApiKeyId) => void>()
+
       const remember = (id: ApiKeyId) => {
         revoked.add(id)
+        for (const hear of listeners) hear(id)
         const [oldest] = revoked
         if (revoked.size > mostRemembered && oldest !== undefined) revoked.delete(oldest)
       }
@@ -55,7 +65,23 @@ export class Revocations extends Context.Service<
             .publish(channel, id)
             .pipe(Effect.catch((error) => Effect.logWarning("Other replicas hear late of a revocation", error)))
         }),
-        includes: (id) => revoked.has(id)
+        includes: (id) => revoked.has(id),
+        listen: (hear) =>
+          Effect.acquireRelease(
+            Effect.sync(() => void listeners.add(hear)),
+            () => Effect.sync(() => void listeners.delete(hear))
+          ),
+        ofCaller: ({ actor, credential }) => {
+          if (credential !== "api_key" || !isKeyId(actor)) return Effect.never
+          return Effect.callback<void>((resume) => {
+            if (revoked.has(actor)) return resume(Effect.void)
+            const hear = (id: ApiKeyId) => {
+              if (id === actor) resume(Effect.void)
+            }
+            listeners.add(hear)
+            return Effect.sync(() => void listeners.delete(hear))
+          })
+        }
       })
     })
   )

@@ -2,7 +2,7 @@ import type { AuditEntry, AuditOutcome } from "@devops-mcp/domain/Audit"
 import { AuditId } from "@devops-mcp/domain/Ids"
 import type { Principal } from "@devops-mcp/domain/Principal"
 import { auditRowsLost } from "@devops-mcp/observability/Metrics"
-import { ClientAddress } from "@devops-mcp/observability/RequestContext"
+import { ClientAddress, RequestId } from "@devops-mcp/observability/RequestContext"
 import { auditBatchTimeout, auditDrain, auditLinger, auditRetry, auditWait } from "@devops-mcp/resilience/Policies"
 import { type Cause, Context, DateTime, Deferred, Effect, Fiber, Latch, Layer, Metric, Option, Queue } from "effect"
 import { makeNewId } from "../NewId.ts"
@@ -10,6 +10,7 @@ import { AuditRepository } from "../ports/AuditRepository.ts"
 import { StoreError } from "../ports/StoreError.ts"
 import { makeAuditChain } from "./AuditChain.ts"
 import { makeRefusals, type Refusal } from "./Refusals.ts"
+import { makeRepeated } from "./Repeated.ts"
 
 /** One act of an authenticated caller. */
 export interface Act {
@@ -53,7 +54,15 @@ export class Audit extends Context.Service<
   Audit,
   {
     readonly record: (act: Act) => Effect.Effect<void>
-    /** A request that was turned away before its caller was known: counted, and logged in moderation. */
+    /**
+     * The same for an act that callers repeat: a row for the first, and one for all others of a minute that are alike. Its
+     * target, if it has one, must be one of a few.
+     */
+    readonly repeated: (act: Omit<Act, "changes">) => Effect.Effect<void>
+    /**
+     * A request that was turned away: of a caller who is known it is a repeated act, of a stranger it is counted, and
+     * logged in moderation.
+     */
     readonly refused: (refusal: Refusal) => Effect.Effect<void>
   }
 >()("@devops-mcp/core/audit/Audit") {
@@ -63,7 +72,7 @@ export class Audit extends Context.Service<
       const repository = yield* AuditRepository
       const { links } = yield* makeAuditChain
       const newId = yield* makeNewId
-      const refused = yield* makeRefusals
+      const strangerRefused = yield* makeRefusals
       const queue = yield* Queue.bounded<Row, Cause.Done>(backlog)
       /** Open while an act waits for its row. */
       const waiting = Latch.makeUnsafe(false)
@@ -173,7 +182,25 @@ export class Audit extends Context.Service<
         if (!offered || act.changes) yield* recordSlowly(row, offered)
       })
 
-      return Audit.of({ record, refused })
+      // It ends before the writer does, so that what it still has to say is written.
+      const repeat = yield* makeRepeated(record)
+
+      const refused = ({ limit, principal, reason }: Refusal) =>
+        principal === undefined
+          ? strangerRefused(reason)
+          : Effect.flatMap(RequestId, (requestId) =>
+              repeat({
+                principal,
+                action: `refused.${reason}`,
+                ...(limit === undefined ? {} : { target: limit }),
+                outcome: "denied",
+                changes: false,
+                requestId,
+                durationMs: 0
+              })
+            )
+
+      return Audit.of({ record, repeated: (act) => repeat({ ...act, changes: false }), refused })
     })
   )
 }

@@ -1,10 +1,10 @@
 import type { AuditBreak, AuditEntry, AuditLine, AuditLink } from "@devops-mcp/domain/Audit"
 import type { TenantId } from "@devops-mcp/domain/Ids"
-import { DateTime, Effect, Redacted, Schema } from "effect"
+import { DateTime, Effect, Option, Redacted, Schema } from "effect"
 import { Digest, Mac } from "effect/crypto"
 import { Hex } from "effect/encoding"
 import { SigningKey } from "../access/SigningKey.ts"
-import type { AppendLinks, AuditAnchor, AuditHead, SealAnchor } from "../ports/AuditRepository.ts"
+import type { AppendLinks, AuditAnchor, AuditHead, Reseal, SealAnchor } from "../ports/AuditRepository.ts"
 
 /** Names the way of hashing in every hash, so that another way can never be taken for it. */
 export const auditFormat = "devops-mcp/audit/1"
@@ -134,7 +134,23 @@ export const makeAuditChain = Effect.gen(function* () {
     return { lines, head: { ...next, seal: yield* sealWith(newest, headContent(tenantId, next)) } }
   })
 
-  return { links, sealAnchor, isSealed, isAnchored }
+  const hasNewest = (content: SealedContent, seal: string) =>
+    Effect.map(sealWith(newest, content), (own) => own === seal)
+
+  /** Of a chain whose ends are ours, and sealed with a key of before; what is not ours is never made to look so. */
+  const reseal: Reseal = Effect.fnUntraced(function* (tenantId, head, anchor) {
+    const contents = { head: headContent(tenantId, head), anchor: anchorContent(tenantId, anchor) }
+    const isNew =
+      (head.seq === 0 || (yield* hasNewest(contents.head, head.seal))) &&
+      (anchor.seq === 0 || (yield* hasNewest(contents.anchor, anchor.seal)))
+    if (isNew || !(yield* isSealed(tenantId, head)) || !(yield* isAnchored(tenantId, anchor))) return Option.none()
+    return Option.some({
+      head: head.seq === 0 ? head.seal : yield* sealWith(newest, contents.head),
+      anchor: anchor.seq === 0 ? anchor.seal : yield* sealWith(newest, contents.anchor)
+    })
+  })
+
+  return { links, sealAnchor, isSealed, isAnchored, reseal }
 })
 
 const lineOf = (

@@ -2,6 +2,7 @@ import type { TenantId } from "@devops-mcp/domain/Ids"
 import type { Principal } from "@devops-mcp/domain/Principal"
 import { rateLimitWindow } from "@devops-mcp/resilience/Policies"
 import { Context, Duration, Effect, Layer, type Redacted } from "effect"
+import { Audit } from "../audit/Audit.ts"
 import { type Bucket, Limiter, type Taken } from "../ports/Limiter.ts"
 import { makeLockout } from "./Lockout.ts"
 import { type Allowance, type LimitName, type RateLimited, refuse } from "./RateLimited.ts"
@@ -19,7 +20,7 @@ const busyRetryAfter = Duration.toMillis("1 second")
 
 /**
  * How much callers may ask: by their address before anybody knows who they are, then by their credential and their
- * tenant. Every program that serves requests asks here, in this order.
+ * tenant. Every program that serves requests asks here, in this order, and who is refused is on record.
  */
 export class Limits extends Context.Service<
   Limits,
@@ -34,9 +35,9 @@ export class Limits extends Context.Service<
     ) => Effect.Effect<A, E | RateLimited>
     /** One request of a caller; what is left to whichever of the credential and the tenant has less. */
     readonly caller: (principal: Principal) => Effect.Effect<Allowance, RateLimited>
-    /** Runs what a tenant asks for unless too much of it runs already. */
+    /** Runs what a caller asks for unless too much of their tenant runs already. */
     readonly running: (
-      tenantId: TenantId
+      principal: Principal
     ) => <A, E, R>(request: Effect.Effect<A, E, R>) => Effect.Effect<A, E | RateLimited, R>
   }
 >()("@devops-mcp/core/limits/Limits") {
@@ -45,6 +46,7 @@ export class Limits extends Context.Service<
       Limits,
       Effect.gen(function* () {
         const limiter = yield* Limiter
+        const audit = yield* Audit
         const login = yield* makeLockout
         const busy = new Map<TenantId, number>()
 
@@ -55,17 +57,33 @@ export class Limits extends Context.Service<
           precision
         })
 
-        const over = (name: LimitName, { limit, remaining, resetAfter, retryAfter }: Taken) =>
-          refuse({ limit: name, retryAfter, allowance: { limit, remaining, resetAfter } })
+        const over = (name: LimitName, taken: Taken, principal?: Principal) => {
+          const { limit, remaining, resetAfter, retryAfter } = taken
+          return Effect.andThen(
+            audit.refused({ reason: "rate_limit", limit: name, ...(principal === undefined ? {} : { principal }) }),
+            refuse({ limit: name, retryAfter, allowance: { limit, remaining, resetAfter } })
+          )
+        }
 
-        const caller = ({ actor, credential, tenantId }: Principal) =>
-          Effect.flatMap(limiter.take(bucket(`${credential}:${tenantId}:${actor}`, perCredential, "exact")), (own) => {
-            if (!own.allowed) return over("credential", own)
-            return Effect.flatMap(limiter.take(bucket(`tenant:${tenantId}`, perTenant, "batched")), (common) => {
-              if (!common.allowed) return over("tenant", common)
-              return Effect.succeed<Allowance>(common.remaining < own.remaining ? common : own)
-            })
-          })
+        const caller = (principal: Principal) => {
+          const { actor, credential, tenantId } = principal
+          return Effect.flatMap(
+            limiter.take(bucket(`${credential}:${tenantId}:${actor}`, perCredential, "exact")),
+            (own) => {
+              if (!own.allowed) return over("credential", own, principal)
+              return Effect.flatMap(limiter.take(bucket(`tenant:${tenantId}`, perTenant, "batched")), (common) => {
+                if (!common.allowed) return over("tenant", common, principal)
+                return Effect.succeed<Allowance>(common.remaining < own.remaining ? common : own)
+              })
+            }
+          )
+        }
+
+        const busyWith = (principal: Principal) =>
+          Effect.andThen(
+            audit.refused({ reason: "rate_limit", limit: "concurrency", principal }),
+            refuse({ limit: "concurrency", retryAfter: busyRetryAfter })
+          )
 
         const leave = (tenantId: TenantId) =>
           Effect.sync(() => {
@@ -82,11 +100,12 @@ export class Limits extends Context.Service<
           login,
           caller,
           running:
-            (tenantId) =>
+            (principal) =>
             <A, E, R>(request: Effect.Effect<A, E, R>) =>
               Effect.suspend((): Effect.Effect<A, E | RateLimited, R> => {
+                const { tenantId } = principal
                 const running = busy.get(tenantId) ?? 0
-                if (running >= tenantConcurrency) return refuse({ limit: "concurrency", retryAfter: busyRetryAfter })
+                if (running >= tenantConcurrency) return busyWith(principal)
                 busy.set(tenantId, running + 1)
                 return Effect.ensuring(request, leave(tenantId))
               })

@@ -8,6 +8,7 @@ import {
 } from "@devops-mcp/resilience/Policies"
 import { Effect, Hash, Redacted, Schema } from "effect"
 import { Digest } from "effect/crypto"
+import { Audit } from "../audit/Audit.ts"
 import { Limiter } from "../ports/Limiter.ts"
 import { type RateLimited, refuse } from "./RateLimited.ts"
 
@@ -16,7 +17,9 @@ const capacity = 100_000
 
 const isUnauthenticated = Schema.is(Unauthenticated)
 
-const bytesOf = (text: string) => new TextEncoder().encode(text)
+const encoder = new TextEncoder()
+
+const bytesOf = (text: string) => encoder.encode(text)
 
 /**
  * Keeps who guesses from guessing on: after too many different wrong credentials from one address it may try no other
@@ -26,6 +29,7 @@ const bytesOf = (text: string) => new TextEncoder().encode(text)
  */
 export const makeLockout = Effect.gen(function* () {
   const limiter = yield* Limiter
+  const audit = yield* Audit
   const digests = yield* Digest.Digest
   // By a short hash of theirs: who only seems to be known is still authenticated.
   const good = new Set<number>()
@@ -34,7 +38,9 @@ export const makeLockout = Effect.gen(function* () {
 
   const refuseLocked = Effect.fnUntraced(function* (subject: string) {
     const { leftAfter, total } = yield* limiter.count(lockOf(subject))
-    if (total > 0) return yield* refuse({ limit: "login", retryAfter: leftAfter })
+    if (total === 0) return
+    yield* audit.refused({ reason: "locked_out" })
+    return yield* refuse({ limit: "login", retryAfter: leftAfter })
   })
 
   /** One more wrong credential of this subject; true for the first one in a while. */

@@ -1,7 +1,7 @@
 import type { AuditEntry, AuditFilter, AuditLine, AuditLink, AuditRecord } from "@devops-mcp/domain/Audit"
 import type { TenantId } from "@devops-mcp/domain/Ids"
 import type { Page, PageRequest } from "@devops-mcp/domain/Page"
-import { Context, type DateTime, type Effect } from "effect"
+import { Context, type DateTime, type Effect, type Option } from "effect"
 import type { CursorError } from "./Cursor.ts"
 import type { StoreError } from "./StoreError.ts"
 
@@ -36,6 +36,19 @@ export type AppendLinks = (
 /** Seals the last row that is dropped. */
 export type SealAnchor = (tenantId: TenantId, last: AuditLink) => Effect.Effect<string>
 
+/** The seals of both ends of a chain. */
+export interface AuditSeals {
+  readonly head: string
+  readonly anchor: string
+}
+
+/** Seals both ends anew; none when they are to stay as they are. */
+export type Reseal = (
+  tenantId: TenantId,
+  head: AuditHead,
+  anchor: AuditAnchor
+) => Effect.Effect<Option.Option<AuditSeals>>
+
 /** Up to where rows were read. */
 export interface AuditPosition {
   readonly seq: number
@@ -67,6 +80,8 @@ export class AuditRepository extends Context.Service<
       request: PageRequest & AuditFilter
     ) => Effect.Effect<Page<AuditRecord>, CursorError | StoreError>
     readonly chain: (tenantId: TenantId) => Effect.Effect<AuditChain, StoreError>
+    /** Gives the ends of a tenant's chain other seals, if `reseal` does, and tells whether it did. */
+    readonly reseal: (tenantId: TenantId, reseal: Reseal) => Effect.Effect<boolean, StoreError>
     /** Rows after a position in the order of the chain, as they are, broken or not. */
     readonly lines: (
       tenantId: TenantId,

@@ -1,5 +1,7 @@
 import type { TenantId } from "@devops-mcp/domain/Ids"
 import { Context, Effect, Layer, Option, Stream } from "effect"
+import { makeAuditChain } from "../audit/AuditChain.ts"
+import { AuditRepository } from "../ports/AuditRepository.ts"
 import { SealedValues, type SealedColumn } from "../ports/SealedValues.ts"
 import type { StoreError } from "../ports/StoreError.ts"
 import { TenantRepository } from "../ports/TenantRepository.ts"
@@ -19,21 +21,24 @@ export interface RotationCounts {
   readonly sealed: number
   /** Changed by somebody else meanwhile, and so with the newest key. */
   readonly changed: number
+  /** Audit chains whose ends are sealed with the newest key now, and were with another one before. */
+  readonly chains: number
   /** Sealed with a key that is not configured, or not genuine: left as they are. */
   readonly unreadable: number
 }
 
-const nothing: RotationCounts = { renewed: 0, sealed: 0, changed: 0, unreadable: 0 }
+const nothing: RotationCounts = { renewed: 0, sealed: 0, changed: 0, chains: 0, unreadable: 0 }
 
 const sum = (a: RotationCounts, b: RotationCounts): RotationCounts => ({
   renewed: a.renewed + b.renewed,
   sealed: a.sealed + b.sealed,
   changed: a.changed + b.changed,
+  chains: a.chains + b.chains,
   unreadable: a.unreadable + b.unreadable
 })
 
 /**
- * Brings every stored secret under the newest key. It passes over what has it already, so it can be stopped and run
+ * Brings every stored secret under the newest key, and the seals of the audit chains. It passes over what has it already, so it can be stopped and run
  * again, by several at once, and while programs run: a value that somebody changed meanwhile stays as they left it.
  */
 export class SecretRotation extends Context.Service<
@@ -43,6 +48,8 @@ export class SecretRotation extends Context.Service<
   static readonly layer = Layer.effect(
     SecretRotation,
     Effect.gen(function* () {
+      const audit = yield* AuditRepository
+      const { reseal } = yield* makeAuditChain
       const secrets = yield* Secrets
       const values = yield* SealedValues
       const tenants = yield* TenantRepository
@@ -102,11 +109,16 @@ export class SecretRotation extends Context.Service<
       const seal = (tenantId: TenantId) =>
         Stream.paginate(undefined, () => transactions.run(tenantId, sealBatch(tenantId)))
 
+      const chain = (tenantId: TenantId) =>
+        Stream.fromEffect(
+          Effect.map(audit.reseal(tenantId, reseal), (isSealed) => ({ ...nothing, chains: isSealed ? 1 : 0 }))
+        )
+
       const run = Stream.runFold(
         Stream.flatMap(tenantIds, (tenantId) =>
-          Stream.concat(
-            seal(tenantId),
-            Stream.flatMap(Stream.fromIterable(values.columns), (column) => renew(tenantId, column))
+          seal(tenantId).pipe(
+            Stream.concat(Stream.flatMap(Stream.fromIterable(values.columns), (column) => renew(tenantId, column))),
+            Stream.concat(chain(tenantId))
           )
         ),
         () => nothing,

@@ -8,7 +8,7 @@ import { emptyHead, genesis } from "@devops-mcp/core/audit/AuditChain"
 import { StoreError } from "@devops-mcp/core/ports/StoreError"
 import { type AuditEntry, type AuditFilter, type AuditLine, AuditRecord } from "@devops-mcp/domain/Audit"
 import { AuditId, TenantId } from "@devops-mcp/domain/Ids"
-import { Array as Arr, DateTime, Effect, Layer, Schema } from "effect"
+import { Array as Arr, DateTime, Effect, Layer, Option, Schema } from "effect"
 import { SqlClient, type Statement } from "effect/sql"
 import { cursorsOf } from "../Cursors.ts"
 import { decodeRows, storable, toJsonb } from "../Rows.ts"
@@ -208,6 +208,24 @@ export const AuditRepositoryLive = Layer.effect(
             const rows = yield* sql`
               select ${columns} from audit_log ${all(older)} order by tenant_id desc, seq desc limit ${request.limit + 1}`
             return cursors.page(yield* decodeRecords(rows), request, ({ seq }) => String(seq))
+          })
+        ),
+      reseal: (tenantId, reseal) =>
+        tenancy.system(
+          "audit_heads.reseal",
+          Effect.gen(function* () {
+            const rows = yield* sql`
+              select ${headColumns}, h.anchor_seq::float8 as anchor_seq, h.anchor_hash, h.anchor_seal
+              from audit_heads h where h.tenant_id = ${tenantId} for update`
+            const [row] = yield* decodeChain(rows)
+            if (row === undefined) return false
+            const anchor = { seq: row.anchorSeq, hash: row.anchorHash, seal: row.anchorSeal }
+            const seals = yield* reseal(tenantId, row, anchor)
+            if (Option.isNone(seals)) return false
+            yield* sql`
+              update audit_heads set seal = ${seals.value.head}, anchor_seal = ${seals.value.anchor}
+              where tenant_id = ${tenantId}`
+            return true
           })
         ),
       chain: (tenantId) =>

@@ -19,6 +19,7 @@ import { requireTasks } from "../registry/TaskRegistry.ts"
 import { clientOf } from "./ClientOf.ts"
 import { instructions } from "./Instructions.ts"
 import { pageOf } from "./Listing.ts"
+import { onRecord } from "./OnRecord.ts"
 import type { Registries } from "./Registries.ts"
 import { resultOf } from "./ToolResults.ts"
 
@@ -122,7 +123,7 @@ const isAnswers = Schema.is(Schema.JsonObject)
 export const makeSdkServer = ({ callerOf, era, registries }: SdkServerOptions): Server => {
   const server =
     era === "modern" ? new ModernServer(serverInformation, options) : new EdgeServer(serverInformation, options)
-  const { prompts, resources, tasks, tools } = registries
+  const { audit, prompts, resources, tasks, tools } = registries
 
   interface Message {
     readonly caller: Caller
@@ -146,8 +147,19 @@ export const makeSdkServer = ({ callerOf, era, registries }: SdkServerOptions): 
     return Effect.runPromiseWith(caller.context)(handled, { signal: context.mcpReq.signal }) as Promise<never>
   }
 
+  /** The same for a request that no registry puts on record. */
+  const runRecorded = <A>(
+    context: ServerContext,
+    handle: (message: Message) => Effect.Effect<A, ProtocolFailure>,
+    changed?: string
+  ) =>
+    run(context, (message) => {
+      const { principal, requestId } = message
+      return onRecord(audit, { principal, requestId, method: context.mcpReq.method, changed })(handle(message))
+    })
+
   server.setRequestHandler("tools/list", ({ params }, context) =>
-    run(
+    runRecorded(
       context,
       Effect.fnUntraced(function* ({ caller, principal }) {
         const listed = yield* tools.list(principal, caller.view)
@@ -177,16 +189,16 @@ export const makeSdkServer = ({ callerOf, era, registries }: SdkServerOptions): 
   )
 
   server.setRequestHandler("resources/list", ({ params }, context) =>
-    run(context, ({ principal }) => resources.list(principal, params?.cursor))
+    runRecorded(context, ({ principal }) => resources.list(principal, params?.cursor))
   )
   server.setRequestHandler("resources/templates/list", (_, context) =>
-    run(context, ({ principal }) => resources.templates(principal))
+    runRecorded(context, ({ principal }) => resources.templates(principal))
   )
   server.setRequestHandler("resources/read", ({ params }, context) =>
     run(context, ({ principal, requestId }) => resources.read(principal, requestId, params.uri))
   )
   server.setRequestHandler("resources/subscribe", ({ params }, context) =>
-    run(
+    runRecorded(
       context,
       Effect.fnUntraced(function* ({ caller: { subscriptions }, principal }) {
         if (subscriptions === undefined) return yield* invalidParams("Here is nothing that could be notified")
@@ -197,7 +209,7 @@ export const makeSdkServer = ({ callerOf, era, registries }: SdkServerOptions): 
     )
   )
   server.setRequestHandler("resources/unsubscribe", ({ params }, context) =>
-    run(
+    runRecorded(
       context,
       Effect.fnUntraced(function* ({ caller: { subscriptions } }) {
         if (subscriptions === undefined) return yield* invalidParams("Here is nothing that could be notified")
@@ -208,7 +220,7 @@ export const makeSdkServer = ({ callerOf, era, registries }: SdkServerOptions): 
   )
 
   server.setRequestHandler("prompts/list", ({ params }, context) =>
-    run(context, ({ principal }) => prompts.list(principal, params?.cursor))
+    runRecorded(context, ({ principal }) => prompts.list(principal, params?.cursor))
   )
   server.setRequestHandler("prompts/get", ({ params }, context) =>
     run(
@@ -223,7 +235,7 @@ export const makeSdkServer = ({ callerOf, era, registries }: SdkServerOptions): 
     )
   )
   server.setRequestHandler("completion/complete", ({ params }, context) =>
-    run(
+    runRecorded(
       context,
       Effect.fnUntraced(function* ({ principal }) {
         const { argument, ref } = params
@@ -239,25 +251,32 @@ export const makeSdkServer = ({ callerOf, era, registries }: SdkServerOptions): 
 
   const aboutTask = (
     context: ServerContext,
-    handle: (principal: Principal) => Effect.Effect<Schema.JsonObject, ProtocolFailure>
+    handle: (principal: Principal) => Effect.Effect<Schema.JsonObject, ProtocolFailure>,
+    changed?: string
   ) =>
-    run(context, ({ principal }) =>
-      Effect.andThen(requireTasks(clientOf(server, context).capabilities), handle(principal))
+    runRecorded(
+      context,
+      ({ principal }) => Effect.andThen(requireTasks(clientOf(server, context).capabilities), handle(principal)),
+      changed
     )
 
   server.setRequestHandler("tasks/get", taskParams, ({ taskId }, context) =>
     aboutTask(context, (principal) => tasks.get(principal, taskId))
   )
   server.setRequestHandler("tasks/update", taskParams, ({ taskId }, context) =>
-    aboutTask(context, (principal) => {
-      const { inputResponses } = context.mcpReq
-      return isAnswers(inputResponses)
-        ? tasks.update(principal, taskId, inputResponses)
-        : Effect.fail(invalidParams("inputResponses is missing"))
-    })
+    aboutTask(
+      context,
+      (principal) => {
+        const { inputResponses } = context.mcpReq
+        return isAnswers(inputResponses)
+          ? tasks.update(principal, taskId, inputResponses)
+          : Effect.fail(invalidParams("inputResponses is missing"))
+      },
+      taskId
+    )
   )
   server.setRequestHandler("tasks/cancel", taskParams, ({ taskId }, context) =>
-    aboutTask(context, (principal) => tasks.cancel(principal, taskId))
+    aboutTask(context, (principal) => tasks.cancel(principal, taskId), taskId)
   )
 
   return server

@@ -43,7 +43,7 @@ export const makeGate = Effect.fnUntraced(function* ({ tools }: Registries["Serv
   const rules = yield* guardConfig
   const metadataUrl = yield* makeMetadataUrl
 
-  const refused = Effect.flatMap(RequestId, (requestId) => audit.refused({ reason: "credential", requestId }))
+  const refused = audit.refused({ reason: "credential" })
 
   /** Who sends the request; refused without a word about the reason when the credential is not good. */
   const authenticate = Effect.fnUntraced(function* (request: Request) {
@@ -91,7 +91,7 @@ export const makeGate = Effect.fnUntraced(function* ({ tools }: Registries["Serv
     (principal: Principal) =>
     <A, R>(handled: Effect.Effect<A, Refusal, R>) =>
       limits
-        .running(principal.tenantId)(handled)
+        .running(principal)(handled)
         .pipe(Effect.catchIf(isRateLimited, (error) => Effect.fail(refuseLimited(error))))
 
   /** The part of the catalogue that the request's address and headers select. */

@@ -4,8 +4,8 @@ import { showAllowance } from "@devops-mcp/infrastructure/Limits"
 import { maxBodyBytes } from "@devops-mcp/infrastructure/Settings"
 import { RequestId } from "@devops-mcp/observability/RequestContext"
 import { classifyInboundRequest, type InboundModernRoute } from "@modelcontextprotocol/server"
-import { Effect } from "effect"
-import { HttpRouter, type HttpServerRequest, HttpServerResponse } from "effect/http"
+import { Effect, Stream } from "effect"
+import { HttpBody, HttpRouter, type HttpServerRequest, HttpServerResponse } from "effect/http"
 import { Caller } from "../edge/Caller.ts"
 import { Registries } from "../edge/Registries.ts"
 import { makeSdkServer, modernRevision } from "../edge/SdkServer.ts"
@@ -79,6 +79,15 @@ export const McpHttp = HttpRouter.use(
         modern.tell(message, classification)
         return HttpServerResponse.empty({ status: 202 })
       }
+      if (message.method === "subscriptions/listen" || message.method === "server/discover") {
+        yield* registries.audit.repeated({
+          principal,
+          action: `mcp.${message.method}`,
+          outcome: "ok",
+          requestId: yield* RequestId,
+          durationMs: 0
+        })
+      }
       return message.method === "subscriptions/listen"
         ? yield* listen(message, principal)
         : yield* modern.request(message, classification, caller)
@@ -120,10 +129,21 @@ export const McpHttp = HttpRouter.use(
       return yield* serveModern(route, principal, caller)
     })
 
+    /** A stream ends with the key of who reads it, wherever that is revoked. */
+    const whileAllowed = (principal: Principal, response: HttpServerResponse.HttpServerResponse) => {
+      const { body } = response
+      if (body._tag !== "Stream") return response
+      const revoked = registries.revocations.ofCaller(principal)
+      return HttpServerResponse.setBody(
+        response,
+        HttpBody.stream(Stream.interruptWhen(body.stream, revoked), body.contentType, body.contentLength)
+      )
+    }
+
     const serve = Effect.fnUntraced(function* (request: HttpServerRequest.HttpServerRequest) {
       const principal = yield* gate.authenticate(request)
       yield* showAllowance(yield* gate.limited(principal))
-      return yield* gate.running(principal)(handle(request, principal))
+      return whileAllowed(principal, yield* gate.running(principal)(handle(request, principal)))
     })
 
     for (const path of paths) {

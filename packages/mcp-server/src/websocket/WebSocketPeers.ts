@@ -23,7 +23,7 @@ const full = (status: number, detail: string) => refuse(status, detail, { header
  */
 export const makeWebSocketPeers = Effect.gen(function* () {
   const authentication = yield* Authentication
-  const { changes } = yield* Registries
+  const { changes, revocations } = yield* Registries
   const { begun } = yield* Draining
   const peers = new Set<WebSocketPeer>()
   const ofCaller = new Map<string, number>()
@@ -58,6 +58,13 @@ export const makeWebSocketPeers = Effect.gen(function* () {
   yield* changes.listen((change) => {
     for (const { connection } of peers) connection?.hear(change)
   })
+  yield* revocations.listen((id) => {
+    for (const peer of peers) {
+      const { actor, credential } = peer.admitted.principal
+      if (credential === "api_key" && actor === id) peer.revoke("The API key was revoked")
+    }
+  })
+  // What nobody told: keys that expire, tokens, and revocations that the bus has lost.
   yield* Effect.forkScoped(Effect.schedule(sweep, webSocketSweep))
   yield* Effect.forkScoped(Effect.andThen(begun, drain))
 

@@ -97,8 +97,24 @@ export const WebSocketRoutes = HttpRouter.use(
         protocol.handleUpgrade(request, socket, head, (webSocket) => {
           peers.add(new WebSocketPeer(webSocket, admitted, open), socket)
         })
-        return Effect.void
+        return onRecord(admitted, socket)
       })
+
+    /** That a caller connects and leaves; when the program stops it cannot wait for the latter. */
+    const onRecord = Effect.fnUntraced(function* ({ principal }: Admitted, socket: Upgrade["socket"]) {
+      const requestId = yield* RequestId
+      const startedAt = yield* Clock.currentTimeMillis
+      const act = { principal, outcome: "ok", changes: false, requestId } as const
+      const left = Effect.provideService(
+        Effect.flatMap(Clock.currentTimeMillis, (now) =>
+          registries.audit.record({ ...act, action: "mcp.websocket_end", durationMs: now - startedAt })
+        ),
+        ClientAddress,
+        yield* ClientAddress
+      )
+      socket.once("close", () => void run(left))
+      yield* registries.audit.record({ ...act, action: "mcp.websocket", durationMs: 0 })
+    })
 
     const accept = Effect.fnUntraced(function* (wanted: Upgrade) {
       const startedAt = yield* Clock.currentTimeNanos

@@ -181,9 +181,8 @@ export const makeLegacyHttp = Effect.fnUntraced(function* (makeServer: MakeServe
   const end = Effect.fnUntraced(function* (request: LegacyRequest) {
     yield* revisionOf(request)
     const { id } = yield* requireSession(request)
-    const { tenantId } = request.principal
-    yield* sessions.end(tenantId, id)
-    yield* leaveSession(tenantId, id)
+    yield* sessions.end(request.principal, id)
+    yield* leaveSession(request.principal.tenantId, id)
     return HttpServerResponse.empty({ status: 204 })
   })
 

@@ -1,9 +1,11 @@
+import { Audit } from "@devops-mcp/core/audit/Audit"
 import { type McpSession, McpSessionRepository } from "@devops-mcp/core/ports/McpSessionRepository"
 import { StoreError } from "@devops-mcp/core/ports/StoreError"
 import { McpSessionId, type TenantId } from "@devops-mcp/domain/Ids"
 import type { Principal } from "@devops-mcp/domain/Principal"
+import { RequestId } from "@devops-mcp/observability/RequestContext"
 import { mcpSessionCaching, mcpSessionLifetime, mcpSessionTouching } from "@devops-mcp/resilience/Policies"
-import { Cache, DateTime, Duration, Effect, Exit, Schema } from "effect"
+import { Cache, Clock, DateTime, Duration, Effect, Exit, Schema } from "effect"
 import { SecureRandom } from "effect/crypto"
 import type { Subscriptions } from "../../edge/Caller.ts"
 import { sessionNotFound, storeFailed } from "./Refusals.ts"
@@ -33,6 +35,7 @@ const keyOf = (tenantId: TenantId, id: McpSessionId) => `${tenantId}/${id}`
  */
 export const makeSessions = Effect.fnUntraced(function* (bus: SessionBus) {
   const repository = yield* McpSessionRepository
+  const audit = yield* Audit
   const random = yield* SecureRandom.SecureRandom
 
   const rows = yield* Cache.makeWith(
@@ -73,6 +76,24 @@ export const makeSessions = Effect.fnUntraced(function* (bus: SessionBus) {
     yield* bus.tell({ _tag: "Changed", tenantId, sessionId })
   })
 
+  /** Puts it on record that a session begins or ends. Not which: its id is half of what it takes to use it. */
+  const recorded = <A, E>(principal: Principal, action: string, effect: Effect.Effect<A, E>) =>
+    Effect.flatMap(Clock.currentTimeMillis, (startedAt) =>
+      Effect.onExit(
+        effect,
+        Effect.fnUntraced(function* (exit) {
+          yield* audit.record({
+            principal,
+            action,
+            outcome: Exit.isSuccess(exit) ? "ok" : "failed",
+            changes: true,
+            requestId: yield* RequestId,
+            durationMs: (yield* Clock.currentTimeMillis) - startedAt
+          })
+        })
+      )
+    )
+
   return {
     forget,
     create: Effect.fn("Sessions.create")(function* (
@@ -90,7 +111,11 @@ export const makeSessions = Effect.fnUntraced(function* (bus: SessionBus) {
         createdAt: now,
         expiresAt: DateTime.addDuration(now, mcpSessionLifetime)
       }
-      yield* repository.create(principal.tenantId, session, sessionsPerCaller).pipe(Effect.catch(storeFailed))
+      yield* recorded(
+        principal,
+        "mcp.initialize",
+        repository.create(principal.tenantId, session, sessionsPerCaller).pipe(Effect.catch(storeFailed))
+      )
       return session
     }),
     /** The caller's session, which is used by that. */
@@ -107,8 +132,9 @@ export const makeSessions = Effect.fnUntraced(function* (bus: SessionBus) {
         "@devops-mcp/core/ports/StoreError": storeFailed
       })
     ),
-    end: Effect.fn("Sessions.end")(function* (tenantId: TenantId, id: McpSessionId) {
-      yield* repository.end(tenantId, id).pipe(Effect.catch(storeFailed))
+    end: Effect.fn("Sessions.end")(function* (principal: Principal, id: McpSessionId) {
+      const { tenantId } = principal
+      yield* recorded(principal, "mcp.end_session", repository.end(tenantId, id).pipe(Effect.catch(storeFailed)))
       yield* forget(tenantId, id)
       yield* bus.tell({ _tag: "Ended", tenantId, sessionId: id })
     }),
