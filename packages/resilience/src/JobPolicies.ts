@@ -78,7 +78,7 @@ export const settledLifetime = Duration.days(30)
 export const outboxBlocking = Duration.minutes(20)
 
 /** How long a job that came before an older one of its group is held before it goes back. */
-export const sqsEarlyDelay = Duration.seconds(1)
+export const sqsEarlyDelay = Duration.millis(250)
 
 /** How often what SQS moved away by itself is looked for. */
 export const sqsDeadPolling = Schedule.spaced("1 minute")

@@ -1,6 +1,5 @@
 import { Effect, Schema } from "effect"
 import { createServer } from "node:http"
-import * as timers from "node:timers"
 
 const decodeRequest = Schema.decodeUnknownSync(
   Schema.fromJsonString(Schema.Struct({ input: Schema.Array(Schema.String) }))
@@ -35,7 +34,7 @@ export const makeVectors = Effect.gen(function* () {
         usage: { prompt_tokens: 1, total_tokens: 1 }
       })
       const send = () => response.writeHead(200, { "content-type": "application/json" }).end(answer)
-      if (mode === "slow") timers.setTimeout(send, 500)
+      if (mode === "slow") void Effect.runPromise(Effect.delay(Effect.sync(send), "500 millis"))
       else send()
       return undefined
     })

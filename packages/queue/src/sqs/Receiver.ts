@@ -20,10 +20,11 @@ interface Taker {
 
 /**
  * Messages in one request, and requests at once. Of a FIFO queue one by one: SQS gives several of a group together, and
- * what then follows a job that fails would have to go back in order, which neither SQS nor its emulators promise.
+ * what then follows a job that fails would have to go back in order, which neither SQS nor its emulators promise. An
+ * emulator also gives several requests that wait at the same time messages of one group.
  */
 const standardRequests = { messages: 10, atOnce: 1 }
-const fifoRequests = { messages: 1, atOnce: 4 }
+const fifoRequests = { messages: 1, atOnce: 1 }
 
 const queuedIdOf = ({ attributes, messageId }: IncomingMessage) => attributes[jobIdAttribute] ?? messageId
 
