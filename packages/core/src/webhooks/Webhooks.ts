@@ -8,13 +8,14 @@ import { SecureRandom } from "effect/crypto"
 import { Base64Url } from "effect/encoding"
 import { makeNewId } from "../NewId.ts"
 import { JobQueue, type QueueError } from "../ports/JobQueue.ts"
-import { StoreError } from "../ports/StoreError.ts"
+import type { StoreError } from "../ports/StoreError.ts"
 import { Transactions } from "../ports/Transactions.ts"
 import { WebhookAdapters, type WebhookHeaders } from "../ports/WebhookAdapter.ts"
 import { type WebhookTarget, WebhookRepository } from "../ports/WebhookRepository.ts"
 import { Secrets } from "../secrets/Secrets.ts"
 import { webhookSecret } from "../secrets/Purposes.ts"
 import { deepestNesting, isNestedDeeper } from "../JsonNesting.ts"
+import { makeWebhookTargets } from "./WebhookTargets.ts"
 
 const decodeJson = Schema.decodeEffect(Schema.fromJsonString(Schema.Json))
 
@@ -53,17 +54,13 @@ export class Webhooks extends Context.Service<
       const jobs = yield* JobQueue
       const random = yield* SecureRandom.SecureRandom
       const secrets = yield* Secrets
+      const targets = yield* makeWebhookTargets
       const newId = yield* makeNewId
 
-      /** Who sends repeats a delivery that met an outage, and a key that is missing from the configuration is one. */
-      const secretOf = ({ secret, tenantId, webhook }: WebhookTarget) =>
-        secret._tag === "Plain"
-          ? Effect.succeed(secret.plain)
-          : secrets
-              .open(tenantId, webhookSecret(webhook.id), secret.sealed)
-              .pipe(
-                Effect.mapError((cause) => new StoreError({ operation: "webhooks.secret", retryable: false, cause }))
-              )
+      const secretOf = (target: WebhookTarget) =>
+        target.secret._tag === "Plain"
+          ? Effect.succeed(target.secret.plain)
+          : targets.open(target, target.secret.sealed)
 
       const create = Effect.fn("Webhooks.create")(function* (tenantId: TenantId, input: typeof CreateWebhook.Type) {
         const secret = Redacted.make(input.secret ?? Base64Url.encode(yield* random.randomBytes(32)))
@@ -76,8 +73,7 @@ export class Webhooks extends Context.Service<
         return { webhook, secret }
       })
 
-      const receive = Effect.fn("Webhooks.receive")(function* (id: WebhookId, headers: WebhookHeaders, body: string) {
-        const target = yield* repository.target(id)
+      const take = Effect.fnUntraced(function* (target: WebhookTarget, headers: WebhookHeaders, body: string) {
         const { tenantId, webhook } = target
         const adapter = adapters.get(webhook.source)
         if (adapter === undefined) return yield* Effect.die(new Error(`No adapter for the source ${webhook.source}`))
@@ -86,7 +82,7 @@ export class Webhooks extends Context.Service<
         const { eventType, externalId } = yield* adapter.identify(headers, payload)
         const delivery = {
           id: yield* newId(DeliveryId),
-          webhookId: id,
+          webhookId: webhook.id,
           source: webhook.source,
           externalId,
           eventType,
@@ -103,6 +99,10 @@ export class Webhooks extends Context.Service<
           })
         )
       })
+
+      const receive = Effect.fn("Webhooks.receive")((id: WebhookId, headers: WebhookHeaders, body: string) =>
+        targets.use(id, (target) => take(target, headers, body))
+      )
 
       return Webhooks.of({ create, receive })
     })
