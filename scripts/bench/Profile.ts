@@ -6,7 +6,7 @@ import { ServerFailed } from "./Server.ts"
 /** How long the threads may take to begin, or to write what they have sampled. */
 const longestWriting = Duration.seconds(20)
 
-const mostFunctions = 70
+const mostFunctions = 15
 
 const CpuProfile = Schema.fromJsonString(
   Schema.Struct({

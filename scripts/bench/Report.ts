@@ -12,7 +12,8 @@ export const microseconds = (value: number) => `${whole.format(value)} µs`
 const percent = (share: number) => `${(share * 100).toFixed(1)} %`
 const ratio = (spread: Spread | undefined) => (spread === undefined ? "" : spread.median.toFixed(3))
 
-export const between = ({ least, most }: Spread, format: (value: number) => string) => `${format(least)} to ${format(most)}`
+export const between = ({ least, most }: Spread, format: (value: number) => string) =>
+  `${format(least)} to ${format(most)}`
 
 export type Lines = ReadonlyArray<string>
 

@@ -46,10 +46,7 @@ const http = (request: LoadRequest): Wire => {
   const bytes =
     body === undefined
       ? head("GET", request, {})
-      : Buffer.concat([
-          head("POST", request, { "content-length": String(Buffer.byteLength(body)) }),
-          Buffer.from(body)
-        ])
+      : Buffer.concat([head("POST", request, { "content-length": String(Buffer.byteLength(body)) }), Buffer.from(body)])
   const idAt = bytes.indexOf(freshId)
   return {
     upgrade: undefined,

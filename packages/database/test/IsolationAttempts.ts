@@ -14,7 +14,15 @@ import { TaskRepository } from "@devops-mcp/core/ports/TaskRepository"
 import { ToolRepository } from "@devops-mcp/core/ports/ToolRepository"
 import { WebhookRepository } from "@devops-mcp/core/ports/WebhookRepository"
 import { SealedText } from "@devops-mcp/core/secrets/SealedText"
-import { ContextItemId, DeadLetterId, DeliveryId, McpSessionId, OAuthProviderId, type TenantId, ToolId } from "@devops-mcp/domain/Ids"
+import {
+  ContextItemId,
+  DeadLetterId,
+  DeliveryId,
+  McpSessionId,
+  OAuthProviderId,
+  type TenantId,
+  ToolId
+} from "@devops-mcp/domain/Ids"
 import { anySealedText, freshId } from "@devops-mcp/testing/Fixtures"
 import { DateTime, Effect, Option } from "effect"
 import {

@@ -32,7 +32,12 @@ export interface Accepting {
   readonly p99: number
   readonly barePerSecond: Spread
   readonly pgbenchPerSecond: Spread | undefined
-  readonly millis: { readonly cpu: number; readonly bareCpu: number; readonly alone: number; readonly bareAlone: number }
+  readonly millis: {
+    readonly cpu: number
+    readonly bareCpu: number
+    readonly alone: number
+    readonly bareAlone: number
+  }
   /** How many times as much accepting costs as the bare transaction, by each measure; ratios are those of one round. */
   readonly times: { readonly cpu: Spread; readonly rate: Spread; readonly alone: Spread }
 }

@@ -53,7 +53,11 @@ const writing = Effect.fnUntraced(function* (body: string) {
   })
   yield* Effect.replicateEffect(one, atOnce, { concurrency: "unbounded", discard: true })
   const seconds = (clock.currentTimeMillisUnsafe() - startedAt) / 1000
-  return { perSecond: latencies.length / seconds, written: latencies.length, p50: percentileOf(latencies, 0.5) } satisfies Written
+  return {
+    perSecond: latencies.length / seconds,
+    written: latencies.length,
+    p50: percentileOf(latencies, 0.5)
+  } satisfies Written
 })
 
 const runtime = ManagedRuntime.make(Layer.merge(Client.layer(), Logger.layer([])))

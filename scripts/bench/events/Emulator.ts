@@ -1,4 +1,9 @@
-import { CreateQueueCommand, DeleteMessageBatchCommand, DeleteQueueCommand, ListQueuesCommand } from "@aws-sdk/client-sqs"
+import {
+  CreateQueueCommand,
+  DeleteMessageBatchCommand,
+  DeleteQueueCommand,
+  ListQueuesCommand
+} from "@aws-sdk/client-sqs"
 import { ReceiveMessageCommand, SendMessageBatchCommand, SQSClient } from "@aws-sdk/client-sqs"
 import { Array, Clock, Config, Effect } from "effect"
 import { randomUUID } from "node:crypto"

@@ -52,9 +52,7 @@ const steady = (figures: ReadonlyArray<EventFigures>): Lines =>
         { name: "the API alone", own: steady?.alone },
         { name: "and a worker that processes them", own: steady?.withWorker }
       ].flatMap(({ name, own }): ReadonlyArray<[string, ...Array<string>]> =>
-        own === undefined
-          ? []
-          : [[name, latency(own.p50.median), latency(own.p99.median), between(own.p99, latency)]]
+        own === undefined ? [] : [[name, latency(own.p50.median), latency(own.p99.median), between(own.p99, latency)]]
       )
     )
   )

@@ -4,7 +4,7 @@ import { runProgram } from "@devops-mcp/testing/Program"
 import { ensureTemplate, testEnvironment } from "@devops-mcp/testing/TestDatabase"
 import * as PgClient from "@effect/sql-pg/PgClient"
 import { sign } from "@octokit/webhooks-methods"
-import { Config, Context, Duration, Effect, FileSystem, Layer, Option, Redacted, Schedule } from "effect"
+import { Config, Context, type Duration, Effect, FileSystem, Layer, Option, Redacted, Schedule } from "effect"
 import { SqlClient } from "effect/sql"
 import { randomBytes } from "node:crypto"
 import { ServerFailed, type Settings, startScript } from "../Server.ts"
@@ -63,10 +63,7 @@ export const makeInstance = Effect.fnUntraced(function* (
     return { url: address, pid: program.child.pid ?? 0, stop: program.signal("SIGTERM") }
   })
 
-  const sql = Context.get(
-    yield* Layer.build(PgClient.layer({ url, maxConnections: 1 })),
-    SqlClient.SqlClient
-  )
+  const sql = Context.get(yield* Layer.build(PgClient.layer({ url, maxConnections: 1 })), SqlClient.SqlClient)
   const api = yield* launch("api", more)
   const client = yield* apiClient(api.url, key)
   const webhook = yield* client.webhooks.create({ payload: { source: "github", name: "bench" } })

@@ -1,7 +1,7 @@
 import type { QueueName } from "@devops-mcp/contract/Jobs"
 import { outboxLag } from "@devops-mcp/observability/Metrics"
 import { relayConcurrency, relayPolling, relayRenewal, relayRetry, relayWaiting } from "@devops-mcp/resilience/Policies"
-import { Clock, Duration, Effect, Latch, Metric, Option } from "effect"
+import { Clock, Duration, Effect, type Latch, Metric, Option } from "effect"
 import { type Bodies, bytesOf } from "./Bodies.ts"
 import { type Lease, makeLease } from "./Lease.ts"
 import type { Outbox, OutboxRow } from "./Outbox.ts"

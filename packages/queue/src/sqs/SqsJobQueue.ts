@@ -1,4 +1,4 @@
-import { type Job, QueueName, queueOf } from "@devops-mcp/contract/Jobs"
+import { type Job, type QueueName, queueOf } from "@devops-mcp/contract/Jobs"
 import { makeJobAttempts, type TakenJob } from "@devops-mcp/core/jobs/JobAttempts"
 import { envelopeOf, JobEnvelope } from "@devops-mcp/core/jobs/JobEnvelope"
 import { type JobMetadata, JobQueue, QueueError } from "@devops-mcp/core/ports/JobQueue"
