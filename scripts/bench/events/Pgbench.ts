@@ -43,7 +43,11 @@ export const makePgbench = Effect.fnUntraced(function* ({ queue, rows, url }: In
   yield* fs.writeFileString(file, script(queue === "postgres" ? "postgres" : "sqs"))
   const defined = Object.entries({ tenant: rows.tenantId, webhook: rows.webhookId, payload: rows.payload })
   const args = [
-    ...["--no-vacuum", "--protocol=prepared", `--file=${file}`, `--client=${concurrency}`, `--time=${seconds}`],
+    "--no-vacuum",
+    "--protocol=prepared",
+    `--file=${file}`,
+    `--client=${concurrency}`,
+    `--time=${seconds}`,
     ...defined.map(([name, value]) => `--define=${name}=${value}`),
     Redacted.value(url)
   ]
