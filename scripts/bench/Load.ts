@@ -52,13 +52,14 @@ interface Run {
   stopping: boolean
 }
 
-interface Connection {
+export interface Connection {
   readonly socket: Socket
   readonly wire: Wire
   readonly expected: string
 }
 
-const connectTo = Effect.fnUntraced(function* (request: LoadRequest) {
+/** Is closed with the scope. */
+export const connectTo = Effect.fnUntraced(function* (request: LoadRequest) {
   const socket = yield* open(request.url)
   const wire = wireOf(request)
   if (wire.upgrade !== undefined) yield* upgrade(socket, wire.upgrade)
@@ -73,7 +74,7 @@ const drive = ({ expected, socket, wire }: Connection, run: Run, clock: Clock.Cl
     let sentAt = 0n
     const send = () => {
       sentAt = clock.currentTimeNanosUnsafe()
-      socket.write(wire.bytes)
+      socket.write(wire.next())
     }
     socket.on("error", ({ message }) => fail(message))
     socket.on("close", () => fail("the server closed a connection"))
@@ -91,13 +92,37 @@ const drive = ({ expected, socket, wire }: Connection, run: Run, clock: Clock.Cl
     send()
   })
 
+/** Sends the request once, and waits for its answer. */
+export const exchange = ({ expected, socket, wire }: Connection) =>
+  Effect.callback<void, LoadFailed>((resume) => {
+    let received = empty
+    const end = (effect: Effect.Effect<void, LoadFailed>) => {
+      socket.off("data", hear).off("error", fail).off("close", fail)
+      resume(effect)
+    }
+    const fail = () => end(Effect.fail(new LoadFailed({ detail: "the server closed a connection" })))
+    const hear = (chunk: Buffer) => {
+      received = Buffer.concat([received, chunk])
+      const answer = wire.answer(received)
+      if (answer === undefined) return
+      if (answer.isSuccess && answer.body.includes(expected)) return end(Effect.void)
+      end(Effect.fail(new LoadFailed({ detail: `unexpected answer\n${received.toString()}` })))
+    }
+    socket.on("data", hear).on("error", fail).on("close", fail)
+    socket.write(wire.next())
+  })
+
 /** The value that this share of the latencies does not exceed. */
-const percentile = (sorted: Float64Array, share: number) =>
+export const percentile = (sorted: Float64Array, share: number) =>
   sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? 0
 
 /** Keeps the server busy for a while. Every request that was sent is answered and counted when it returns. */
-export const load = Effect.fnUntraced(function* (requests: LoadRequests, duration: Duration.Duration) {
-  const all = Array.makeBy(concurrency, (index) => requests[index % requests.length] ?? requests[0])
+export const load = Effect.fnUntraced(function* (
+  requests: LoadRequests,
+  duration: Duration.Duration,
+  atOnce: number = concurrency
+) {
+  const all = Array.makeBy(atOnce, (index) => requests[index % requests.length] ?? requests[0])
   const connections = yield* Effect.forEach(all, connectTo)
   const run: Run = { latencies: [], bodyBytes: 0, stopping: false }
   const stop = Effect.andThen(
@@ -106,7 +131,7 @@ export const load = Effect.fnUntraced(function* (requests: LoadRequests, duratio
   )
   const clock = yield* Clock.Clock
   const driven = Effect.forEach(connections, (connection) => drive(connection, run, clock), {
-    concurrency,
+    concurrency: "unbounded",
     discard: true
   })
   yield* Effect.all([driven, stop], { concurrency: 2, discard: true }).pipe(

@@ -4,20 +4,21 @@ import type { Measured, Spread } from "./Rounds.ts"
 import type { StartUp } from "./StartUp.ts"
 import type { Memory } from "./UnderLoad.ts"
 
-const whole = new Intl.NumberFormat("en", { maximumFractionDigits: 0 })
+export const whole = new Intl.NumberFormat("en", { maximumFractionDigits: 0 })
 const megabytes = (bytes: number) => `${whole.format(bytes / 2 ** 20)} MiB`
 const seconds = (value: number) => `${value.toFixed(2)} s`
-const milliseconds = (value: number) => `${value.toFixed(1)} ms`
-const microseconds = (value: number) => `${whole.format(value)} µs`
+export const milliseconds = (value: number) => `${value.toFixed(1)} ms`
+export const microseconds = (value: number) => `${whole.format(value)} µs`
 const percent = (share: number) => `${(share * 100).toFixed(1)} %`
 const ratio = (spread: Spread | undefined) => (spread === undefined ? "" : spread.median.toFixed(3))
 
-const between = ({ least, most }: Spread, format: (value: number) => string) => `${format(least)} to ${format(most)}`
+export const between = ({ least, most }: Spread, format: (value: number) => string) =>
+  `${format(least)} to ${format(most)}`
 
-type Lines = ReadonlyArray<string>
+export type Lines = ReadonlyArray<string>
 
 /** Rows of a name and as many values as there are headings; every column is as wide as its widest text. */
-const table = (
+export const table = (
   title: string,
   headings: Lines,
   rows: ReadonlyArray<readonly [name: string, ...values: Lines]>

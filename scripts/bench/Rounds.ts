@@ -54,9 +54,13 @@ export interface Measured {
   readonly p99: number
 }
 
-export const measure = Effect.fnUntraced(function* ({ requests, server }: Subject, duration: Duration.Duration) {
+export const measure = Effect.fnUntraced(function* (
+  { requests, server }: Subject,
+  duration: Duration.Duration,
+  atOnce?: number
+) {
   const before = yield* usage(server)
-  const loaded = yield* load(requests, duration)
+  const loaded = yield* load(requests, duration, atOnce)
   yield* Effect.sleep(settling)
   const after = yield* usage(server)
   return { ...loaded, perCpuSecond: loaded.answered / (after.cpuSeconds - before.cpuSeconds) }

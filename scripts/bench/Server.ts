@@ -54,7 +54,8 @@ export const startServer = Effect.fnUntraced(function* (
   return { ...program, pid: program.child.pid ?? 0, seconds } satisfies Server & Record<string, unknown>
 })
 
-const startScript = Effect.fnUntraced(function* (
+/** Runs a script of this folder until the scope closes; the first line that it prints is its address. */
+export const startScript = Effect.fnUntraced(function* (
   name: string,
   args: ReadonlyArray<string>,
   env: Readonly<Record<string, string>> = {}

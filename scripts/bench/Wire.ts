@@ -1,3 +1,5 @@
+import { randomUUID } from "node:crypto"
+
 /** One request that is sent over and over; an answer counts when it succeeds and contains `expected`. */
 export interface LoadRequest {
   /** A `ws:` address takes the body as a message, all others as a request. */
@@ -6,13 +8,19 @@ export interface LoadRequest {
   /** With a body it is a POST, without one a GET. */
   readonly body?: string
   readonly expected: string
+  /** Of an answer that is a success; 200 when absent. */
+  readonly status?: number
 }
+
+/** Where this stands in a head, every sending has a UUID of its own. */
+export const freshId = "00000000-0000-0000-0000-000000000000"
 
 /** How a request and its answers look on the connection. With one in flight, nothing follows an answer. */
 export interface Wire {
   /** What is sent once, before the first request, and is answered as `upgraded` tells. */
   readonly upgrade: Buffer | undefined
-  readonly bytes: Buffer
+  /** The request, as it is sent next. */
+  readonly next: () => Buffer
   /** The body, once all of it has arrived; `isSuccess` says whether it is one. */
   readonly answer: (received: Buffer) => { readonly body: Buffer; readonly isSuccess: boolean } | undefined
 }
@@ -34,16 +42,21 @@ export const bodyStart = (received: Buffer): number | undefined => {
 const hasStatus = (received: Buffer, status: number) => received.toString("latin1", 9, 12) === String(status)
 
 const http = (request: LoadRequest): Wire => {
-  const { body } = request
+  const { body, status = 200 } = request
+  const bytes =
+    body === undefined
+      ? head("GET", request, {})
+      : Buffer.concat([head("POST", request, { "content-length": String(Buffer.byteLength(body)) }), Buffer.from(body)])
+  const idAt = bytes.indexOf(freshId)
   return {
     upgrade: undefined,
-    bytes:
-      body === undefined
-        ? head("GET", request, {})
-        : Buffer.concat([
-            head("POST", request, { "content-length": String(Buffer.byteLength(body)) }),
-            Buffer.from(body)
-          ]),
+    next: () => {
+      if (idAt < 0) return bytes
+      // What was written before may still be on its way.
+      const own = Buffer.from(bytes)
+      own.write(randomUUID(), idAt, "latin1")
+      return own
+    },
     answer: (received) => {
       const start = bodyStart(received)
       if (start === undefined) return undefined
@@ -52,7 +65,7 @@ const http = (request: LoadRequest): Wire => {
         length === undefined
           ? received.subarray(-endOfChunks.length).equals(endOfChunks)
           : received.length >= start + Number(length)
-      return isComplete ? { body: received.subarray(start), isSuccess: hasStatus(received, 200) } : undefined
+      return isComplete ? { body: received.subarray(start), isSuccess: hasStatus(received, status) } : undefined
     }
   }
 }
@@ -83,7 +96,7 @@ const textFrame = (text: string) => {
   return Buffer.concat([header, payload])
 }
 
-const webSocket = (request: LoadRequest): Wire => ({
+const webSocket = (request: LoadRequest, message = textFrame(request.body ?? "")): Wire => ({
   upgrade: head("GET", request, {
     connection: "Upgrade",
     upgrade: "websocket",
@@ -91,7 +104,7 @@ const webSocket = (request: LoadRequest): Wire => ({
     "sec-websocket-key": "ZGV2b3BzLW1jcC1iZW5jaA==",
     "sec-websocket-protocol": "mcp"
   }),
-  bytes: textFrame(request.body ?? ""),
+  next: () => message,
   answer: (received) => {
     let frame = frameOf(received)
     // A ping may come in between; a round is over before an answer to it is missed.

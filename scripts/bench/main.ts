@@ -1,6 +1,7 @@
 /**
  * What a request costs the server, what the server takes of memory, and how long it starts. Figures for people to compare,
- * no assertions. Run: `npm run bench`, or parts of it: `npm run bench -- mcp http auth start sockets`
+ * no assertions. Run: `npm run bench`, or parts of it: `npm run bench -- mcp http auth start sockets events`; the
+ * part `events` needs a PostgreSQL server.
  */
 import * as NodeCrypto from "@effect/platform-node/NodeCrypto"
 import * as NodeHttpClient from "@effect/platform-node/NodeHttpClient"
@@ -10,6 +11,8 @@ import { Console, Duration, Effect, Layer, Option, Schema } from "effect"
 import { Argument, Command, Flag } from "effect/cli"
 import { loadavg } from "node:os"
 import { measureAuth } from "./Auth.ts"
+import { measureEvents } from "./events/Events.ts"
+import * as EventsReport from "./events/EventsReport.ts"
 import * as IdleSockets from "./IdleSockets.ts"
 import { concurrency } from "./Load.ts"
 import * as Report from "./Report.ts"
@@ -18,7 +21,7 @@ import { makeSettings, stores } from "./Server.ts"
 import { measureStarts } from "./StartUp.ts"
 import { measureBreakdowns, measureUnderLoad, type Workload } from "./UnderLoad.ts"
 
-const parts = ["mcp", "http", "auth", "start", "sockets"] as const
+const parts = ["mcp", "http", "auth", "start", "sockets", "events"] as const
 const workloads: ReadonlyArray<Workload> = ["mcp", "http"]
 
 /** WebSockets that are open and wait. */
@@ -73,6 +76,11 @@ const bench = Command.make(
     if (wanted.includes("start")) yield* print(Report.startUp(yield* measureStarts(settings)))
     if (wanted.includes("sockets")) {
       yield* print(IdleSockets.report(yield* IdleSockets.measureIdleSockets(settings, idleSockets)))
+    }
+    // Everything without a server is everything but this, which has no meaning without one.
+    if (chosen.length === 0 && Option.isNone((yield* stores).database)) return
+    if (wanted.includes("events")) {
+      yield* print(EventsReport.events(yield* measureEvents(settings, Duration.seconds(seconds))))
     }
   })
 )

@@ -174,8 +174,11 @@ layer(UseCases, { excludeTestServices: true, timeout: "60 seconds" })("Webhooks.
       const { receive, secret, tenantId, webhook } = yield* hooked
       const unknown = (yield* Webhooks).receive(freshId(WebhookId), yield* signed(secret, "{}", "d-1"), "{}")
       assert.strictEqual((yield* Effect.flip(unknown))._tag, "@devops-mcp/domain/Errors/NotFound")
+      // Remembered for a while, and still gone at once.
+      assert.strictEqual((yield* receive("{}")).status, "accepted")
+      yield* takeJob
       yield* (yield* WebhookRepository).delete(tenantId, webhook.id)
-      assert.strictEqual((yield* Effect.flip(receive("{}")))._tag, "@devops-mcp/domain/Errors/NotFound")
+      assert.strictEqual((yield* Effect.flip(receive("{}", "d-2")))._tag, "@devops-mcp/domain/Errors/NotFound")
     })
   )
 

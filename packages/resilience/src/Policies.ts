@@ -264,6 +264,9 @@ export const apiKeyUseInterval = Duration.minutes(1)
 export const apiKeyCaching = Duration.seconds(1)
 export const unknownApiKeyCaching = Duration.seconds(3)
 
+/** How long a replica trusts what it has read of a webhook that a delivery came for. */
+export const webhookCaching = Duration.seconds(1)
+
 /** How long a replica counts limits by itself after Redis did not, before it asks again. */
 export const limiterRetryAfter = Duration.seconds(1)
 

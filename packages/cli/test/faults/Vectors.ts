@@ -19,6 +19,7 @@ const vectorOf = (text: string) => {
 
 /** An API of embeddings that works, is slow, or fails, as it is told. */
 export const makeVectors = Effect.gen(function* () {
+  const run = Effect.runForkWith(yield* Effect.context<never>())
   let mode: "good" | "slow" | "failing" = "good"
   const server = createServer((request, response) => {
     const chunks: Array<Buffer> = []
@@ -34,7 +35,7 @@ export const makeVectors = Effect.gen(function* () {
         usage: { prompt_tokens: 1, total_tokens: 1 }
       })
       const send = () => response.writeHead(200, { "content-type": "application/json" }).end(answer)
-      if (mode === "slow") void Effect.runPromise(Effect.delay(Effect.sync(send), "500 millis"))
+      if (mode === "slow") run(Effect.delay(Effect.sync(send), "500 millis"))
       else send()
       return undefined
     })

@@ -28,11 +28,11 @@ const outcomeOf = (error: Refused) => {
 export const countDelivery = (source: WebhookSource | "unknown", outcome: string) =>
   Metric.update(Metric.withAttributes(webhookDeliveries, { source, outcome }), 1)
 
-/** Counts a delivery that is turned away. */
+/** Counts a delivery that is turned away; its source is asked for then. */
 export const countingRefusals =
-  (source: WebhookSource | "unknown") =>
+  (source: () => WebhookSource | "unknown") =>
   <A, E extends Refused, R>(receiving: Effect.Effect<A, E, R>) =>
     receiving.pipe(
-      Effect.tapError((error) => countDelivery(source, outcomeOf(error))),
-      Effect.tapDefect(() => countDelivery(source, "failed"))
+      Effect.tapError((error) => countDelivery(source(), outcomeOf(error))),
+      Effect.tapDefect(() => countDelivery(source(), "failed"))
     )

@@ -2,7 +2,7 @@ import { Job } from "@devops-mcp/contract/Jobs"
 import type { AcceptedDelivery, CreateWebhook, RotateWebhookSecret } from "@devops-mcp/contract/WebhooksApi"
 import { InvalidInput, type NotFound, type StaleSignature, type Unauthenticated } from "@devops-mcp/domain/Errors"
 import { DeliveryId, type TenantId, WebhookId } from "@devops-mcp/domain/Ids"
-import type { Webhook } from "@devops-mcp/domain/Webhook"
+import type { Webhook, WebhookSource } from "@devops-mcp/domain/Webhook"
 import { secretOverlap } from "@devops-mcp/resilience/Policies"
 import { Context, DateTime, Duration, Effect, Layer, Redacted, Schema } from "effect"
 import { SecureRandom } from "effect/crypto"
@@ -10,16 +10,16 @@ import { Base64Url } from "effect/encoding"
 import { makeNewId } from "../NewId.ts"
 import { JobQueue, longestGroup, type QueueError } from "../ports/JobQueue.ts"
 import type { ObjectStoreError } from "../ports/ObjectStore.ts"
-import { StoreError } from "../ports/StoreError.ts"
+import type { StoreError } from "../ports/StoreError.ts"
 import { Transactions } from "../ports/Transactions.ts"
 import { WebhookAdapters, type WebhookHeaders } from "../ports/WebhookAdapter.ts"
 import { type WebhookTarget, WebhookRepository } from "../ports/WebhookRepository.ts"
-import type { SealedText } from "../secrets/SealedText.ts"
 import { Secrets } from "../secrets/Secrets.ts"
 import { webhookSecret } from "../secrets/Purposes.ts"
 import { deepestNesting, isNestedDeeper } from "../JsonNesting.ts"
 import { countDelivery, countingRefusals } from "./DeliveryCounts.ts"
 import { makePayloads } from "./Payloads.ts"
+import { makeWebhookTargets } from "./WebhookTargets.ts"
 
 const decodeJson = Schema.decodeEffect(Schema.fromJsonString(Schema.Json))
 
@@ -77,14 +77,9 @@ export class Webhooks extends Context.Service<
       const jobs = yield* JobQueue
       const random = yield* SecureRandom.SecureRandom
       const secrets = yield* Secrets
+      const targets = yield* makeWebhookTargets
       const payloads = yield* makePayloads
       const newId = yield* makeNewId
-
-      /** Who sends repeats a delivery that met an outage, and a key that is missing from the configuration is one. */
-      const opened = ({ tenantId, webhook }: WebhookTarget, sealed: SealedText) =>
-        secrets
-          .open(tenantId, webhookSecret(webhook.id), sealed)
-          .pipe(Effect.mapError((cause) => new StoreError({ operation: "webhooks.secret", retryable: false, cause })))
 
       /** With the newest secret, or with the one before as long as it is good for that. */
       const verified = <A>(
@@ -93,12 +88,12 @@ export class Webhooks extends Context.Service<
       ) =>
         Effect.gen(function* () {
           const { previous, secret } = target
-          const newest = secret._tag === "Plain" ? secret.plain : yield* opened(target, secret.sealed)
+          const newest = secret._tag === "Plain" ? secret.plain : yield* targets.open(target, secret.sealed)
           return yield* Effect.catchTag(verify(newest), "@devops-mcp/domain/Errors/Unauthenticated", (refusal) =>
             Effect.gen(function* () {
               if (previous === undefined) return yield* refusal
               if (DateTime.isLessThanOrEqualTo(previous.expiresAt, yield* DateTime.now)) return yield* refusal
-              return yield* verify(yield* opened(target, previous.sealed))
+              return yield* verify(yield* targets.open(target, previous.sealed))
             })
           )
         })
@@ -136,6 +131,7 @@ export class Webhooks extends Context.Service<
         const secret = yield* secretOf(input.secret)
         const sealed = yield* secrets.seal(tenantId, webhookSecret(id), secret)
         const webhook = yield* repository.rotateSecret(tenantId, id, sealed, previousExpiresAt)
+        yield* targets.forget(id)
         return { webhook, secret, previousExpiresAt }
       })
 
@@ -176,10 +172,16 @@ export class Webhooks extends Context.Service<
         return challenge === undefined ? accepted : { ...accepted, challenge }
       })
 
-      const receive = Effect.fn("Webhooks.receive")(function* (id: WebhookId, headers: WebhookHeaders, body: string) {
-        const target = yield* countingRefusals("unknown")(repository.target(id))
-        return yield* countingRefusals(target.webhook.source)(take(target, headers, body))
-      })
+      const receive = Effect.fn("Webhooks.receive")((id: WebhookId, headers: WebhookHeaders, body: string) =>
+        Effect.suspend(() => {
+          let source: WebhookSource | "unknown" = "unknown"
+          const taken = targets.use(id, (target) => {
+            source = target.webhook.source
+            return take(target, headers, body)
+          })
+          return countingRefusals(() => source)(taken)
+        })
+      )
 
       return Webhooks.of({ create, rotateSecret, receive })
     })

@@ -55,7 +55,7 @@ export class SqsQueues extends Context.Service<SqsQueues, ReadonlyMap<QueueName,
           if (Option.isSome(url)) return url.value
           if (!autoCreate) {
             return yield* new SqsUnusable({
-              detail: `there is no queue ${name}; create it (docs/queues.md), or set SQS_AUTO_CREATE=true`
+              detail: `there is no queue ${name}; create it (docs/sqs.md), or set SQS_AUTO_CREATE=true`
             })
           }
           return yield* made(name, {

@@ -1,0 +1,73 @@
+import { Duration, Effect, Option } from "effect"
+import { ServerFailed, type Settings, startScript, stores } from "../Server.ts"
+import { type Accepting, measureAccepting } from "./Accepting.ts"
+import { type Emulator, measureEmulator, removingQueues } from "./Emulator.ts"
+import { emulator, type Instance, makeInstance, type Queue } from "./Instance.ts"
+import { measureProcessing, type Processing, startWorker } from "./Processing.ts"
+import { measureSteady, type Steady } from "./Steady.ts"
+
+/** How long a worker is watched, and how many events it has to do at most in that time. */
+const watching = { span: Duration.seconds(5), most: 2500 }
+
+/** Messages that an emulator has at once: its own time for each grows with them. */
+const mostInEmulator = 300
+
+/** One queue's figures; what a queue does not change is measured with one of them only. */
+export interface EventFigures {
+  readonly queue: Queue
+  readonly accepting: Accepting | undefined
+  readonly steady: { readonly alone: Steady; readonly withWorker: Steady } | undefined
+  readonly withoutVectors: Processing
+  readonly withVectors: Processing | undefined
+  readonly emulator: Emulator | undefined
+}
+
+const bothSteady = Effect.fnUntraced(function* (instance: Instance, vectorsUrl: string) {
+  const worker = yield* startWorker(instance, vectorsUrl, "none")
+  const withWorker = yield* measureSteady(instance.delivery)
+  yield* worker.stop
+  return { withWorker, alone: yield* measureSteady(instance.delivery) }
+}, Effect.scoped)
+
+const measureQueue = Effect.fnUntraced(function* (
+  settings: Settings,
+  queue: Queue,
+  vectorsUrl: string,
+  duration: Duration.Duration
+) {
+  const instance = yield* makeInstance(settings, queue)
+  const isPostgres = queue === "postgres"
+  if (!isPostgres) yield* removingQueues(instance.prefix)
+  const isFifo = queue === "sqs, FIFO"
+  // While nothing waits from before: a worker then has no more to do than what comes.
+  const steady = isPostgres ? yield* bothSteady(instance, vectorsUrl) : undefined
+  // A queue that does not keep the order has the same outbox.
+  const accepting = queue === "sqs, standard" ? undefined : yield* measureAccepting(instance, duration)
+  const most = isPostgres ? watching.most : mostInEmulator
+  const withoutVectors = yield* measureProcessing(instance, vectorsUrl, "none", most, watching.span)
+  const withVectors =
+    queue === "sqs, standard"
+      ? undefined
+      : yield* measureProcessing(instance, vectorsUrl, "local", isPostgres ? watching.most : 100, watching.span)
+  const bare = isPostgres ? undefined : yield* measureEmulator(instance.prefix, isFifo ? "fifo" : "standard")
+  return {
+    queue,
+    accepting,
+    steady,
+    withoutVectors,
+    withVectors,
+    emulator: bare
+  } satisfies EventFigures
+}, Effect.scoped)
+
+/** On a PostgreSQL server, with jobs in it and, where there is an emulator of it, in Amazon SQS. */
+export const measureEvents = Effect.fnUntraced(function* (settings: Settings, duration: Duration.Duration) {
+  if (Option.isNone((yield* stores).database)) {
+    return yield* new ServerFailed({ detail: "The part events needs a PostgreSQL server at DATABASE_URL" })
+  }
+  const vectors = yield* startScript("events/Vectors.ts", [])
+  const queues: ReadonlyArray<Queue> = Option.isSome(yield* emulator)
+    ? ["postgres", "sqs, FIFO", "sqs, standard"]
+    : ["postgres"]
+  return yield* Effect.forEach(queues, (queue) => measureQueue(settings, queue, vectors.url, duration))
+}, Effect.scoped)
