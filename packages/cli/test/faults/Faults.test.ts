@@ -3,8 +3,11 @@ import { Effect, Fiber, Schedule, Schema } from "effect"
 import { FaultPlatform, makeFaultCluster } from "./FaultCluster.ts"
 import { makeSender, repositories } from "./Sender.ts"
 
-/** Deliveries on each kind of queue. */
-const count = Number(process.env["FAULTS_DELIVERIES"] ?? 5000)
+/** Deliveries on each kind of queue; the emulator of SQS manages some tens of messages a second. */
+const deliveries = {
+  postgres: Number(process.env["FAULTS_DELIVERIES"] ?? 2000),
+  sqs: Number(process.env["FAULTS_SQS_DELIVERIES"] ?? 400)
+}
 
 /** The system is given so long to work again after a server has come back. */
 const recovery = "30 seconds"
@@ -37,6 +40,7 @@ describe.skipIf(process.env["FAULTS"] === undefined)("whatever breaks", () => {
       "jobs in %s: each accepted delivery has one event and one effect",
       (driver) =>
         Effect.gen(function* () {
+          const count = deliveries[driver]
           const cluster = yield* makeFaultCluster(driver)
           const { address, api, apis, outage, query, vectors, workers } = cluster
           const { id, secret } = yield* api.webhooks.create({ payload: { source: "github", name: "faults" } })
