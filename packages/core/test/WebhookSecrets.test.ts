@@ -43,8 +43,15 @@ layer(UseCases, { excludeTestServices: true, timeout: "60 seconds" })("the secre
       assert.closeTo(overlap, Duration.toMillis(secretOverlap), 30_000)
       const verified = Effect.forEach([secret, rotated.secret, Redacted.make("another secret")], verifies)
       assert.deepStrictEqual(yield* verified, [true, true, false])
+    })
+  )
+
+  it.effect("verifies alone once the overlap has ended", () =>
+    Effect.gen(function* () {
+      const { rotate, secret, verifies, webhook } = yield* hooked
+      const rotated = yield* rotate()
       yield* endOverlap(webhook.id)
-      assert.deepStrictEqual(yield* verified, [false, true, false])
+      assert.deepStrictEqual(yield* Effect.forEach([secret, rotated.secret], verifies), [false, true])
     })
   )
 
@@ -65,10 +72,10 @@ layer(UseCases, { excludeTestServices: true, timeout: "60 seconds" })("the secre
   it.effect("of an earlier version, stored plain, is sealed and goes on to verify", () =>
     Effect.gen(function* () {
       const { rotate, verifies, webhook } = yield* hooked
-      const sql = yield* SqlClient.SqlClient
-      yield* sql`update webhooks set secret = 'from before sealing', sealed_secret = null where id = ${webhook.id}`
+      const [sql, before] = [yield* SqlClient.SqlClient, "from before sealing"]
+      yield* sql`update webhooks set secret = ${before}, sealed_secret = null where id = ${webhook.id}`
       const { secret } = yield* rotate()
-      const keys = [Redacted.make("from before sealing"), secret]
+      const keys = [Redacted.make(before), secret]
       assert.deepStrictEqual(yield* Effect.forEach(keys, verifies), [true, true])
       const rows = yield* sql`select 1 from webhooks where id = ${webhook.id} and secret is not null`
       assert.deepStrictEqual(rows, [])

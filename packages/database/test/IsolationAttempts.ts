@@ -42,8 +42,10 @@ import {
 export const beyondTenants: Readonly<Record<string, string>> = {
   "ApiKeyRepository.find": "tells whose a key is",
   "AuditRepository.append": "writes acts of all tenants together",
+  "AuditRepository.reseal": "gives the ends of a chain other seals, as the system role",
   "AuditRepository.upkeep": "makes and drops months of all tenants",
   "DeadLetterRepository.sweep": "removes what was discarded, whoever's it is",
+  "EventRepository.feedEnd": "tells a time and nothing of a row",
   "McpSessionRepository.sweep": "removes what has expired, whoever's it is",
   "RequestReplayRepository.sweep": "removes what has expired, whoever's it is",
   "RetentionRepository.dropPartitions": "drops months of all tenants",
@@ -76,6 +78,9 @@ const found = (isThere: boolean) => (isThere ? [1] : none)
 const credentials = { table: "tools", column: "sealed_credentials" }
 
 const otherSealedText = SealedText.make(anySealedText.replaceAll("0", "1"))
+
+/** Before everything that a feed shows. */
+const firstCursor = Buffer.from("event-feed:0.00000000-0000-0000-0000-000000000000").toString("base64url")
 
 const first = { streamId: "s", seq: 0 }
 
@@ -143,6 +148,11 @@ export const attempts = Effect.gen(function* () {
     "contexts.list": (t) => Effect.map(contexts.list(t, page), ({ items }) => items),
     "documents.list": (t) => Effect.map(documents.list(t, page), ({ items }) => items),
     "webhooks.list": (t) => Effect.map(webhooks.list(t, page), ({ items }) => items),
+    "events.feed": (t) =>
+      events.feed(t, { after: firstCursor, limit: 200 }).pipe(
+        Effect.repeat({ until: ({ isHeldBack }) => !isHeldBack }),
+        Effect.map(({ items }) => items)
+      ),
     "events.list": (t) => Effect.map(events.list(t, page), ({ items }) => items),
     "keys.list": (t) => Effect.map(keys.list(t, page), ({ items }) => items),
     "keys.markUsed": (t, { key }) => Effect.as(keys.markUsed(t, key.id, later), none),

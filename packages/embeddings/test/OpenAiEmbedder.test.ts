@@ -155,7 +155,7 @@ describe("OpenAiEmbedder", () => {
       assert.lengthOf(server.requests, 12)
       const { outage, retryAfter = 0 } = yield* Effect.flip(embedder.embed(["text"]))
       assert.isTrue(outage)
-      assert.isAbove(retryAfter, 3_000)
+      assert.isAbove(retryAfter, 1_000)
       assert.lengthOf(server.requests, 12)
       yield* TestClock.adjust(Duration.millis(retryAfter))
       yield* passing(embedder.embed(["text"]))
