@@ -24,6 +24,9 @@ export const sqsRequestTimeout = Duration.seconds(5)
 /** How long a request for messages waits for the first one; short enough to end within the drain's time. */
 export const longPoll = Duration.seconds(5)
 
+/** How often a FIFO queue is asked whose jobs are all behind others. */
+export const sqsBusyPolling = Duration.millis(100)
+
 /** How long a message is hidden from others; who works on it says so thrice as often. */
 export const sqsVisibility = Duration.seconds(20)
 export const sqsHeartbeat = Schedule.spaced("6 seconds")
@@ -62,7 +65,7 @@ export const relayPolling = Duration.millis(200)
 
 /** How long a relay that says nothing keeps its lease, how often it prolongs it, and how often others try to get it. */
 export const relayLease = Duration.seconds(15)
-export const relayRenewal = Duration.seconds(4)
+export const relayRenewal = Schedule.spaced("4 seconds")
 export const relayWaiting = Duration.seconds(3)
 
 /** How often the relay tries again when the database or SQS does not answer. */
@@ -74,8 +77,11 @@ export const relayRetry = Schedule.min([Schedule.exponential("200 millis"), Sche
 export const outboxStuck = Duration.hours(24)
 export const settledLifetime = Duration.days(30)
 
-/** How long a job may keep those after it in its group waiting before it is sent again: longer than all its attempts. */
-export const outboxBlocking = Duration.minutes(20)
+/**
+ * How long after it was sent a job is sent again when SQS gives one after it in its group: it has lost the message, which
+ * emulators do when messages are sent and removed at the same time. SQS itself drops what it has for the next five minutes.
+ */
+export const outboxBlocking = Duration.seconds(10)
 
 /** How long a job that came before an older one of its group is held before it goes back. */
 export const sqsEarlyDelay = Duration.millis(250)

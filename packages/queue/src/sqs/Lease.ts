@@ -31,5 +31,8 @@ export const makeLease = Effect.fnUntraced(function* (name: string) {
   const isHeld = ({ token }: Lease) =>
     sql`exists (select from ${sql(leasesTable)} where name = ${name} and token = ${token}::bigint and expires_at > now())`
 
-  return { acquire, release: Effect.asVoid(release), isHeld }
+  const holds = (lease: Lease) =>
+    Effect.map(sql<{ readonly held: boolean }>`select ${isHeld(lease)} as held`, ([row]) => row?.held === true)
+
+  return { acquire, release: Effect.asVoid(release), isHeld, holds }
 })

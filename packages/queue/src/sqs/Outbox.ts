@@ -87,6 +87,12 @@ export const makeOutbox = Effect.gen(function* () {
           from ${table} o where o.queue = ${queue} and o.id = any(${[...ids]}::text[])`,
         (rows) => Effect.orDie(decodeKnown(rows))
       ),
+    /** Whether the queue has jobs that have not come to their end. */
+    hasWork: (queue: QueueName) =>
+      Effect.map(
+        sql`select 1 from ${table} where queue = ${queue} and settled_at is null and sent_at is not null limit 1`,
+        (rows) => rows.length > 0
+      ),
     /** What a job has waited for so long that its message must be lost is sent again. */
     resendOlder: (queue: QueueName, id: string) =>
       Effect.asVoid(

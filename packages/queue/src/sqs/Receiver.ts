@@ -1,4 +1,4 @@
-import { longPoll, sqsVisibility } from "@devops-mcp/resilience/JobPolicies"
+import { longPoll, sqsBusyPolling, sqsVisibility } from "@devops-mcp/resilience/JobPolicies"
 import { sqsReceiveRetry } from "@devops-mcp/resilience/Outages"
 import { Deferred, Duration, Effect, Queue } from "effect"
 import type { KnownJob, Outbox } from "./Outbox.ts"
@@ -24,7 +24,7 @@ interface Taker {
  * emulator also gives several requests that wait at the same time messages of one group.
  */
 const standardRequests = { messages: 10, atOnce: 1 }
-const fifoRequests = { messages: 1, atOnce: 1 }
+const fifoRequests = { messages: 1, atOnce: 2 }
 
 const queuedIdOf = ({ attributes, messageId }: IncomingMessage) => attributes[jobIdAttribute] ?? messageId
 
@@ -67,8 +67,8 @@ export const makeReceiver = Effect.fnUntraced(function* (queue: SqsQueue, outbox
     return left
   })
 
-  const ask = Effect.fnUntraced(function* (here: ReadonlyArray<Taker>) {
-    const messages = yield* client.receive(queue.url, { most: here.length, visibility: sqsVisibility, wait: longPoll })
+  const ask = Effect.fnUntraced(function* (here: ReadonlyArray<Taker>, wait: Duration.Duration) {
+    const messages = yield* client.receive(queue.url, { most: here.length, visibility: sqsVisibility, wait })
     const known = messages.length === 0 ? [] : yield* outbox.known(queue.name, messages.map(queuedIdOf))
     const byId = new Map(known.map((job) => [job.id, job]))
     return yield* hand(
@@ -80,14 +80,23 @@ export const makeReceiver = Effect.fnUntraced(function* (queue: SqsQueue, outbox
     )
   })
 
+  /**
+   * Without the database no attempt can be counted right, so it is asked first. While a FIFO queue has jobs, all of which
+   * may be behind others of their group, it is asked again and again: an emulator spins as long as such a request waits.
+   */
+  const round = Effect.fnUntraced(function* (here: ReadonlyArray<Taker>) {
+    const isBusy = queue.isFifo && (yield* outbox.hasWork(queue.name))
+    const left = yield* Effect.uninterruptible(ask(here, isBusy ? Duration.zero : longPoll))
+    if (isBusy && left.length === here.length) yield* Effect.sleep(sqsBusyPolling)
+    return left
+  })
+
   const receive = Effect.gen(function* () {
     let left: ReadonlyArray<Taker> = []
     while (true) {
       const here = yield* present(left)
       left = here
-      // Without the database no attempt can be counted right, so it is asked first.
-      const round = Effect.andThen(outbox.known(queue.name, []), Effect.uninterruptible(ask(here)))
-      left = yield* round.pipe(
+      left = yield* round(here).pipe(
         Effect.tapError((error) => Effect.logWarning(`The queue ${queue.name} cannot be read`, error)),
         Effect.retry(sqsReceiveRetry),
         // The schedule has no end.

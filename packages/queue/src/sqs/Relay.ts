@@ -7,7 +7,7 @@ import {
   relayRetry,
   relayWaiting
 } from "@devops-mcp/resilience/JobPolicies"
-import { Clock, Duration, Effect, type Latch, Metric, Option } from "effect"
+import { Effect, type Latch, Metric, Option } from "effect"
 import { type Bodies, bytesOf } from "./Bodies.ts"
 import { type Lease, makeLease } from "./Lease.ts"
 import type { Outbox, OutboxRow } from "./Outbox.ts"
@@ -133,20 +133,25 @@ export const makeRelay = Effect.fnUntraced(function* (outbox: Outbox, bodies: Bo
     return (yield* outbox.markSent(sequences, lease.isHeld(held))) ? Option.some(sequences.length) : Option.none()
   })
 
-  const whileHeld = Effect.fnUntraced(function* (first: Lease) {
-    let held = Option.some(first)
-    let renewed = yield* Clock.currentTimeMillis
-    while (Option.isSome(held)) {
+  /** Sending may take its time, so the lease is prolonged beside it. */
+  const prolong = Effect.schedule(
+    lease.acquire.pipe(Effect.catch((error) => Effect.logDebug("The relay's lease is not prolonged", error))),
+    relayRenewal
+  )
+
+  const whileHeld = Effect.fnUntraced(function* (held: Lease) {
+    yield* Effect.forkScoped(prolong)
+    while (true) {
       offered.closeUnsafe()
-      const moved = yield* pass(held.value)
+      const moved = yield* pass(held)
       if (Option.isNone(moved)) return
-      if (moved.value === 0) yield* Effect.raceFirst(offered.await, Effect.sleep(relayPolling))
-      const now = yield* Clock.currentTimeMillis
-      if (now - renewed < Duration.toMillis(relayRenewal)) continue
-      held = yield* lease.acquire
-      renewed = now
+      if (moved.value === 0) {
+        yield* Effect.raceFirst(offered.await, Effect.sleep(relayPolling))
+        // An idle relay learns here that another one has taken over.
+        if (!(yield* lease.holds(held))) return
+      }
     }
-  })
+  }, Effect.scoped)
 
   const oneTerm = Effect.flatMap(
     lease.acquire,

@@ -298,6 +298,7 @@ export const jobQueueConformance = <E>(
       Effect.gen(function* () {
         const queue = yield* JobQueue
         const count = 40
+        const together = yield* Deferred.make<void>()
         const [running, most, handled] = [
           yield* Ref.make(0),
           yield* Ref.make(0),
@@ -307,7 +308,9 @@ export const jobQueueConformance = <E>(
           Effect.gen(function* () {
             const now = yield* Ref.updateAndGet(running, (n) => n + 1)
             yield* Ref.update(most, (n) => Math.max(n, now))
-            yield* Effect.yieldNow
+            // The first waits for a second one.
+            if (now > 1) yield* Deferred.succeed(together, undefined)
+            yield* Deferred.await(together)
             yield* Ref.update(running, (n) => n - 1)
             yield* Ref.update(handled, (ids) => [...ids, id])
           })
