@@ -258,7 +258,8 @@ layer(UseCases, { excludeTestServices: true, timeout: "60 seconds" })("dead lett
       yield* letters.sweep
       const listed = yield* letters.list(tenantId, "deliveries", { ...page, discarded: true })
       assert.deepStrictEqual(idsOf(listed.items).toReversed(), idsOf(dead))
-      const longAgo = DateTime.toDateUtc(DateTime.subtractDuration(yield* DateTime.now, discardedLifetime))
+      const monthAgo = DateTime.subtractDuration(yield* DateTime.now, discardedLifetime)
+      const longAgo = DateTime.toDateUtc(DateTime.subtract(monthAgo, { seconds: 1 }))
       const sql = yield* SqlClient.SqlClient
       yield* sql`update dead_letters set discarded_at = ${longAgo} where id = ${first}`
       yield* letters.sweep
