@@ -1,7 +1,7 @@
 import type { TenantId } from "@devops-mcp/domain/Ids"
 import { StoreError } from "@devops-mcp/core/ports/StoreError"
 import { Transactions } from "@devops-mcp/core/ports/Transactions"
-import { Context, Effect, Layer, Option, Predicate } from "effect"
+import { Cause, Context, Effect, Layer, Option, Predicate } from "effect"
 import { SqlClient, SqlError } from "effect/sql"
 import { makePoolMetrics } from "./PoolMetrics.ts"
 import { applicationRole, systemRole, tenantSetting } from "./TenantIsolation.ts"
@@ -27,6 +27,19 @@ const isRetryable = ({ reason }: SqlError.SqlError): boolean =>
   (Predicate.hasProperty(reason.cause, "code") &&
     Predicate.isString(reason.cause.code) &&
     passing.test(reason.cause.code))
+
+/**
+ * On a lost connection the rollback fails too, and the client makes a defect of that, alone or beside the failure itself.
+ * Nobody who handles failures handles the two together, so the failure is what is told.
+ */
+const failureOfTransaction = <E>(cause: Cause.Cause<E>): Effect.Effect<never, E | SqlError.SqlError> => {
+  const failure = cause.reasons.find(Cause.isFailReason)
+  if (failure !== undefined) return Effect.fail(failure.error)
+  const ofClient = cause.reasons.find((reason) => Cause.isDieReason(reason) && SqlError.isSqlError(reason.defect))
+  return ofClient !== undefined && Cause.isDieReason(ofClient) && SqlError.isSqlError(ofClient.defect)
+    ? Effect.fail(ofClient.defect)
+    : Effect.failCause(cause)
+}
 
 /** An SQL failure as the ports know it. */
 export const storeError =
@@ -73,11 +86,9 @@ export class Tenancy extends Context.Service<
             Effect.andThen(enter, effect),
             Effect.sync(() => (entered.isOpen = false))
           )
-          return metrics.running(sql.withTransaction(metrics.holding(entering))).pipe(
-            // On a lost connection the rollback fails too, and the client makes a defect of that.
-            Effect.catchDefect((defect) => (SqlError.isSqlError(defect) ? Effect.fail(defect) : Effect.die(defect))),
-            Effect.provideService(CurrentTenant, entered)
-          )
+          return metrics
+            .running(sql.withTransaction(metrics.holding(entering)))
+            .pipe(Effect.catchCause(failureOfTransaction), Effect.provideService(CurrentTenant, entered))
         })
         return Effect.contextWith((context: Context.Context<never>) => {
           const current = Context.get(context, CurrentTenant)
