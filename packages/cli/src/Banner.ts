@@ -1,5 +1,7 @@
 import { databaseUrl, home } from "@devops-mcp/database/Settings"
 import { redisUrl } from "@devops-mcp/cache/RedisConnection"
+import { queueDriver } from "@devops-mcp/queue/QueueSettings"
+import { storageSettings } from "@devops-mcp/storage/StorageLive"
 import { Config, Effect, Option, Redacted } from "effect"
 
 const place = (name: string, external: Option.Option<string>, embedded: string) =>
@@ -20,6 +22,8 @@ export const banner = Effect.fnUntraced(function* (options: {
   const folder = yield* home
   const database = Option.map(yield* databaseUrl, (value) => `external, ${hostOf(Redacted.value(value))}`)
   const redis = Option.map(yield* Config.option(redisUrl), (value) => `external, ${hostOf(Redacted.value(value).href)}`)
+  const driver = yield* queueDriver
+  const bucket = Option.map((yield* storageSettings).bucket, (name) => `external, the S3 bucket ${name}`)
   const provider = yield* Config.String("EMBEDDING_PROVIDER").pipe(Config.withDefault("local"))
   const key = Option.match(firstKey, { onNone: () => "YOUR-API-KEY", onSome: Redacted.value })
   return [
@@ -27,8 +31,8 @@ export const banner = Effect.fnUntraced(function* (options: {
     "",
     place("database", database, `embedded, ${folder}/postgres`),
     place("cache", redis, "embedded, in this process"),
-    place("jobs", Option.none(), "in the database"),
-    place("objects", Option.none(), `embedded, ${folder}/objects`),
+    place("jobs", driver === "sqs" ? Option.some("external, Amazon SQS") : Option.none(), "in the database"),
+    place("objects", bucket, `embedded, ${folder}/objects`),
     place(
       "embeddings",
       provider === "local" ? Option.none() : Option.some(`external, ${provider}`),
