@@ -22,6 +22,17 @@ export const decodeRows = <S extends Schema.Decoder<unknown>>(schema: S) => {
 /** PostgreSQL keeps neither NUL nor half a surrogate pair, and outsiders send both: they become U+FFFD. */
 export const storable = (text: string): string => text.toWellFormed().replaceAll("\0", "\uFFFD")
 
+const isStorable = (text: string): boolean => text.isWellFormed() && !text.includes("\0")
+
+/** Whether nothing in it has to be replaced, as in nearly all that is ever stored: to look is cheaper than to copy. */
+const isStorableJson = (value: unknown): boolean => {
+  if (typeof value === "string") return isStorable(value)
+  if (Array.isArray(value)) return value.every(isStorableJson)
+  if (!Predicate.isObject(value)) return true
+  for (const [name, field] of Object.entries(value)) if (!isStorable(name) || !isStorableJson(field)) return false
+  return true
+}
+
 const storableJson = (value: unknown): unknown => {
   if (typeof value === "string") return storable(value)
   if (Array.isArray(value)) return value.map(storableJson)
@@ -33,7 +44,7 @@ const storableJson = (value: unknown): unknown => {
 /** Any JSON value, scalars too, for a JSONB column. The only place where JSONB is made. */
 export const toJsonb = (value: unknown): PgTypes.Parameter | string =>
   // The driver takes null for SQL's, which is the absence of a value.
-  value === null ? "null" : PgTypes.jsonb(storableJson(value))
+  value === null ? "null" : PgTypes.jsonb(isStorableJson(value) ? value : storableJson(value))
 
 /** Columns to write for a value: scalars as they are, objects and arrays as JSONB. */
 export const toRow = <S extends Schema.Encoder<unknown>>(schema: S) => {

@@ -13,7 +13,7 @@ import { withAnswerHeaders } from "@devops-mcp/infrastructure/Limits"
 import { requestBodyTimeout } from "@devops-mcp/resilience/Policies"
 import { Validation } from "@devops-mcp/contract/Validation"
 import { RequestId } from "@devops-mcp/observability/RequestContext"
-import { Array as Arr, ByteSize, Cause, Effect, Fiber, Layer, SchemaIssue } from "effect"
+import { Array as Arr, ByteSize, Cause, Effect, Fiber, Layer, Option, SchemaIssue } from "effect"
 import { HttpIncomingMessage, HttpMethod, HttpServerError, HttpServerRequest } from "effect/http"
 import { HttpApiError } from "effect/http-api"
 import { badRequest, internalError } from "./Problems.ts"
@@ -66,16 +66,11 @@ const readError = (cause: Cause.Cause<unknown>) =>
       : []
   )[0]
 
-/**
- * Reads a JSON body and keeps it with the request, so what decodes it finds it read: within `requestBodyTimeout`, and
- * nested no deeper than a parser can take. A body that cannot be read is the decoder's to report.
- */
-export const readBody = Effect.gen(function* () {
-  const request = yield* HttpServerRequest.HttpServerRequest
-  if (!HttpMethod.hasBody(request.method) || request.headers["content-type"]?.includes("json") !== true) return
+/** Reads a part of the request within `requestBodyTimeout`; what cannot be read is the decoder's to report. */
+const reading = Effect.fnUntraced(function* <A, E>(part: Effect.Effect<A, E>) {
   // In the request's own time: to interrupt it cuts the connection, and no answer would arrive.
-  const reading = yield* Effect.forkScoped(Effect.orElseSucceed(request.text, () => ""))
-  const body = yield* Fiber.join(reading).pipe(
+  const read = yield* Effect.forkScoped(Effect.option(part))
+  return yield* Fiber.join(read).pipe(
     Effect.timeoutOrElse({
       duration: requestBodyTimeout,
       orElse: () =>
@@ -86,9 +81,25 @@ export const readBody = Effect.gen(function* () {
         )
     })
   )
+})
+
+const hasJsonBody = ({ headers, method }: HttpServerRequest.HttpServerRequest) =>
+  HttpMethod.hasBody(method) && headers["content-type"]?.includes("json") === true
+
+/** Reads a JSON body and keeps it with the request, so what decodes it finds it read, and nested no deeper than a parser can take. */
+export const readBody = Effect.gen(function* () {
+  const request = yield* HttpServerRequest.HttpServerRequest
+  if (!hasJsonBody(request)) return
+  const body = Option.getOrElse(yield* reading(request.text), () => "")
   if (isNestedDeeper(body, deepestNesting)) {
     return yield* yield* badRequest([{ pointer: "/body", detail: `Nested deeper than ${deepestNesting} levels` }])
   }
+})
+
+/** Reads the body as it was signed; who knows the secret looks into it. */
+const readSignedBody = Effect.gen(function* () {
+  const request = yield* HttpServerRequest.HttpServerRequest
+  if (hasJsonBody(request)) yield* reading(request.arrayBuffer)
 })
 
 const overloaded = Effect.flatMap(RequestId, (requestId) =>
@@ -112,7 +123,7 @@ export const ValidationLive = Layer.effect(
       }
       strangers++
       yield* Effect.ensuring(
-        readBody,
+        readSignedBody,
         Effect.sync(() => void strangers--)
       )
     })

@@ -1,6 +1,6 @@
 /**
- * What accepting a delivery is compared with: its two rows in one transaction, by the client library that the server has,
- * and nothing else. A process of its own. `POST /run` writes for a while as many at once as it is asked to, and says how
+ * What accepting a delivery is compared with: its rows in one transaction, those of the delivery by one statement as the
+ * server has it, by the client library that the server has, and nothing else. A process of its own. `POST /run` writes for a while as many at once as it is asked to, and says how
  * many it has written; `/metrics` tells what the process uses.
  */
 import * as Client from "@devops-mcp/database/Client"
@@ -35,8 +35,14 @@ const writing = Effect.fnUntraced(function* (body: string) {
     return sql.withTransaction(
       Effect.andThen(
         sql`
+          with key as (
+            insert into delivery_keys (tenant_id, webhook_id, external_id, delivery_id, received_at)
+            values (${tenantId}, ${webhookId}, ${id}, ${id}, now())
+            on conflict (tenant_id, webhook_id, external_id) do nothing returning *
+          )
           insert into deliveries (id, tenant_id, webhook_id, source, external_id, event_type, payload, received_at)
-          values (${id}, ${tenantId}, ${webhookId}, 'github', ${id}, 'push', ${payload}::jsonb, now())`,
+          select delivery_id, tenant_id, webhook_id, 'github', external_id, 'push', ${payload}::jsonb, received_at
+          from key`,
         job(id)
       )
     )

@@ -27,7 +27,7 @@ const accepting = (figures: ReadonlyArray<EventFigures>): Lines => {
         accepting.pgbenchPerSecond === undefined ? "none here" : rate(accepting.pgbenchPerSecond)
       ])
     ),
-    "  bare: the same two rows in one transaction by our client library, pgbench: the same by itself; as many at once",
+    "  bare: the same three rows in one transaction by our client library, pgbench: the same by itself; as many at once",
     "",
     ...table(
       "accepting costs so many bare transactions",

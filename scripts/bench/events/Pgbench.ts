@@ -19,9 +19,13 @@ const job = {
 
 /** Statement by statement, as every client that knows no more of PostgreSQL than the protocol would. */
 const script = (queue: keyof typeof job) => `begin;
-with fresh as (select gen_random_uuid() as id)
+with fresh as (select gen_random_uuid() as id), key as (
+  insert into delivery_keys (tenant_id, webhook_id, external_id, delivery_id, received_at)
+  select :tenant::uuid, :webhook::uuid, id::text, id, now() from fresh
+  on conflict (tenant_id, webhook_id, external_id) do nothing returning *
+)
 insert into deliveries (id, tenant_id, webhook_id, source, external_id, event_type, payload, received_at)
-select id, :tenant::uuid, :webhook::uuid, 'github', id::text, 'push', :payload::jsonb, now() from fresh;
+select delivery_id, tenant_id, webhook_id, 'github', external_id, 'push', :payload::jsonb, received_at from key;
 ${job[queue]}
 commit;
 `

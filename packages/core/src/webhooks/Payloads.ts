@@ -32,6 +32,8 @@ export const makePayloads = Effect.gen(function* () {
     receivedAt: DateTime.Utc,
     body: string
   ) {
+    // A character has three bytes at most.
+    if (body.length * 3 <= longestInlineBody) return undefined
     const bytes = new TextEncoder().encode(body)
     if (bytes.length <= longestInlineBody) return undefined
     const key = payloadKeyOf(tenantId, id)

@@ -22,12 +22,14 @@ const requireJson = Effect.fnUntraced(function* (request: HttpServerRequest.Http
 const invalid = (pointer: string, detail: string) =>
   Effect.flatMap(badRequest([{ pointer, detail }], "invalid-delivery"), Effect.fail)
 
+const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true })
+
 /** The body, exactly as it was signed: a byte order mark stays, and what is not UTF-8 is refused, not repaired. */
 const rawBody = Effect.fnUntraced(function* (request: HttpServerRequest.HttpServerRequest) {
   // A body that cannot be read is a defect here as it is in all other routes; `Validation` answers both.
   const bytes = yield* Effect.orDie(request.arrayBuffer)
   return yield* Effect.try({
-    try: () => new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes),
+    try: () => utf8.decode(bytes),
     catch: () => "not UTF-8" as const
   }).pipe(Effect.catch(() => invalid("/body", "The body is not UTF-8")))
 })
