@@ -20,7 +20,7 @@ import {
   TenantId,
   WebhookId
 } from "@devops-mcp/domain/Ids"
-import { anySealedText, freshId, freshTenant } from "@devops-mcp/testing/Fixtures"
+import { acceptOne, anySealedText, freshId, freshTenant } from "@devops-mcp/testing/Fixtures"
 import { assert, describe, it as test, layer } from "@effect/vitest"
 import { DateTime, Duration, Effect, Layer, Option, References } from "effect"
 import { SqlClient } from "effect/sql"
@@ -58,7 +58,7 @@ const ingestedAt = Effect.fnUntraced(function* (tenantId: TenantId, webhookId: W
     payloadKey,
     receivedAt: time
   }
-  yield* webhooks.accept(tenantId, delivery)
+  yield* acceptOne(tenantId, delivery)
   const event = {
     id: EventId.make(id),
     source: "github" as const,
@@ -116,9 +116,8 @@ layer(UseCases, { excludeTestServices: true, timeout: "60 seconds" })("Retention
       assert.deepStrictEqual(yield* leftOf(tenantId, young.id), all)
 
       // A repeat of what is forgotten is taken for new, one of what is kept is not.
-      const webhooks = yield* WebhookRepository
       const again = (delivery: typeof young.delivery) =>
-        webhooks.accept(tenantId, { ...delivery, id: freshId(DeliveryId), receivedAt: now })
+        acceptOne(tenantId, { ...delivery, id: freshId(DeliveryId), receivedAt: now })
       assert.isFalse((yield* again(middle.delivery)).duplicate)
       assert.deepStrictEqual(yield* again(young.delivery), { deliveryId: young.id, duplicate: true })
       assert.deepStrictEqual((yield* retention.upkeep(kept)).partitions, [])

@@ -1,5 +1,5 @@
 import * as PgTypes from "@effect/sql-pg/PgTypes"
-import { Effect, Predicate, Schema } from "effect"
+import { Effect, Predicate, Result, Schema } from "effect"
 
 /**
  * A row as its domain schema sees it on the wire: absent columns are left out instead of null, times are ISO 8601.
@@ -41,10 +41,19 @@ const storableJson = (value: unknown): unknown => {
     : value
 }
 
-/** Any JSON value, scalars too, for a JSONB column. The only place where JSONB is made. */
+const keepable = (value: unknown): unknown => (isStorableJson(value) ? value : storableJson(value))
+
+/** JSON as it can be stored, to be cast to JSONB. */
+export const jsonText = (value: Schema.Json): string => JSON.stringify(keepable(value))
+
+/** Any JSON value, scalars too, for a JSONB column. */
 export const toJsonb = (value: unknown): PgTypes.Parameter | string =>
   // The driver takes null for SQL's, which is the absence of a value.
-  value === null ? "null" : PgTypes.jsonb(isStorableJson(value) ? value : storableJson(value))
+  value === null ? "null" : PgTypes.jsonb(keepable(value))
+
+/** An array of texts: what holds nulls only does not tell its own type. */
+export const textArray = (texts: ReadonlyArray<string | null>): PgTypes.Parameter =>
+  Result.getOrThrow(PgTypes.array(texts, PgTypes.OID.text))
 
 /** Columns to write for a value: scalars as they are, objects and arrays as JSONB. */
 export const toRow = <S extends Schema.Encoder<unknown>>(schema: S) => {

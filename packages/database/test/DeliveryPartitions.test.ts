@@ -3,7 +3,7 @@ import { WebhookRepository } from "@devops-mcp/core/ports/WebhookRepository"
 import { EventRepository } from "@devops-mcp/core/ports/EventRepository"
 import { RepositoriesLive } from "@devops-mcp/database/Database"
 import { DeliveryId, EventId, TenantId, WebhookId } from "@devops-mcp/domain/Ids"
-import { anySealedText, freshId } from "@devops-mcp/testing/Fixtures"
+import { acceptOne, anySealedText, freshId } from "@devops-mcp/testing/Fixtures"
 import { TestDatabase } from "@devops-mcp/testing/TestDatabase"
 import { assert, layer } from "@effect/vitest"
 import { DateTime, Effect } from "effect"
@@ -102,7 +102,7 @@ layer(TestDatabase, { excludeTestServices: true, timeout: "60 seconds" })("deliv
           )
           assert.strictEqual((yield* events.get(tenant, EventId.make(id))).deliveryId, id)
           const repeat = { ...delivery, id: freshId(DeliveryId), receivedAt: at("2026-06-01T00:00:00Z") }
-          assert.deepStrictEqual(yield* webhooks.accept(tenant, repeat), { deliveryId: id, duplicate: true })
+          assert.deepStrictEqual(yield* acceptOne(tenant, repeat), { deliveryId: id, duplicate: true })
         }
         yield* webhooks.delete(tenant, webhook)
         const rest = yield* sql`

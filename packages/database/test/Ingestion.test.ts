@@ -4,7 +4,7 @@ import { WebhookRepository } from "@devops-mcp/core/ports/WebhookRepository"
 import { RepositoriesLive } from "@devops-mcp/database/Database"
 import type { Event } from "@devops-mcp/domain/Event"
 import { DeliveryId, DocumentId, EventId, TenantId, WebhookId } from "@devops-mcp/domain/Ids"
-import { anySealedText, freshId, freshTenant } from "@devops-mcp/testing/Fixtures"
+import { acceptOne, anySealedText, freshId, freshTenant } from "@devops-mcp/testing/Fixtures"
 import { TestDatabase } from "@devops-mcp/testing/TestDatabase"
 import { assert, layer } from "@effect/vitest"
 import { DateTime, Effect, Layer, Schema } from "effect"
@@ -80,17 +80,53 @@ layer(TestLayer, { excludeTestServices: true, timeout: "60 seconds" })("ingestio
       const { tenant, webhook, webhooks } = yield* withWebhook
       const answers = yield* Effect.forEach(
         Array.from({ length: 24 }),
-        () => webhooks.accept(tenant, newDelivery(webhook.id)),
+        () => acceptOne(tenant, newDelivery(webhook.id)),
         { concurrency: "unbounded" }
       )
       assert.strictEqual(answers.filter((answer) => !answer.duplicate).length, 1)
       assert.strictEqual(new Set(answers.map((answer) => answer.deliveryId)).size, 1)
-      const late = yield* webhooks.accept(tenant, newDelivery(webhook.id))
+      const late = yield* acceptOne(tenant, newDelivery(webhook.id))
       assert.deepStrictEqual(late, { deliveryId: answers[0]?.deliveryId ?? late.deliveryId, duplicate: true })
-      const other = yield* webhooks.accept(tenant, newDelivery(webhook.id, { externalId: "second" }))
+      const other = yield* acceptOne(tenant, newDelivery(webhook.id, { externalId: "second" }))
       assert.isFalse(other.duplicate)
       const elsewhere = yield* webhooks.create(tenant, newWebhook(), anySealedText)
-      assert.isFalse((yield* webhooks.accept(tenant, newDelivery(elsewhere.id))).duplicate)
+      assert.isFalse((yield* acceptOne(tenant, newDelivery(elsewhere.id))).duplicate)
+    })
+  )
+
+  it.effect("accepts several at once, and tells the repeats among them and of what was there, in their order", () =>
+    Effect.gen(function* () {
+      const { tenant, webhook, webhooks } = yield* withWebhook
+      const other = yield* webhooks.create(tenant, newWebhook(), anySealedText)
+      const there = yield* acceptOne(tenant, newDelivery(webhook.id, { externalId: "there" }))
+      const given = [
+        newDelivery(webhook.id, { externalId: "z", payload: { n: 1 } }),
+        newDelivery(webhook.id, { externalId: "there" }),
+        newDelivery(webhook.id, { externalId: "a", payload: null }),
+        newDelivery(webhook.id, { externalId: "z", payload: { n: 2 } }),
+        newDelivery(other.id, { externalId: "z", payload: ["\0"] })
+      ]
+      const answers = yield* webhooks.accept(tenant, given)
+      assert.deepStrictEqual(answers, [
+        { deliveryId: given[0]!.id, duplicate: false },
+        { deliveryId: there.deliveryId, duplicate: true },
+        { deliveryId: given[2]!.id, duplicate: false },
+        { deliveryId: given[0]!.id, duplicate: true },
+        { deliveryId: given[4]!.id, duplicate: false }
+      ])
+      const stored = yield* Effect.forEach([0, 2, 4], (at) => webhooks.getDelivery(tenant, given[at]!.id))
+      assert.deepStrictEqual(stored, [given[0]!, given[2]!, { ...given[4]!, payload: ["\uFFFD"] }])
+      assert.deepStrictEqual(yield* webhooks.accept(tenant, []), [])
+    })
+  )
+
+  it.effect("accepts none of several when one cannot be", () =>
+    Effect.gen(function* () {
+      const { tenant, webhook, webhooks } = yield* withWebhook
+      const given = [newDelivery(webhook.id, { externalId: "good" }), newDelivery(freshId(WebhookId))]
+      assert.isFalse((yield* Effect.flip(webhooks.accept(tenant, given))).retryable)
+      const again = yield* acceptOne(tenant, given[0]!)
+      assert.isFalse(again.duplicate)
     })
   )
 
@@ -102,7 +138,7 @@ layer(TestLayer, { excludeTestServices: true, timeout: "60 seconds" })("ingestio
     ({ payload }) =>
       Effect.gen(function* () {
         const { tenant, webhook, webhooks } = yield* withWebhook
-        const { deliveryId } = yield* webhooks.accept(tenant, newDelivery(webhook.id, { payload }))
+        const { deliveryId } = yield* acceptOne(tenant, newDelivery(webhook.id, { payload }))
         const stored = yield* webhooks.getDelivery(tenant, deliveryId)
         const expected = JSON.stringify(payload).replaceAll(/\\u0000|\\ud[89a-f]../g, "\uFFFD")
         assert.deepStrictEqual(stored.payload, JSON.parse(expected))
@@ -116,7 +152,7 @@ layer(TestLayer, { excludeTestServices: true, timeout: "60 seconds" })("ingestio
       Effect.gen(function* () {
         const { tenant, webhook, webhooks } = yield* withWebhook
         const delivery = newDelivery(webhook.id, { payload })
-        yield* webhooks.accept(tenant, delivery)
+        yield* acceptOne(tenant, delivery)
         const expected = JSON.parse(JSON.stringify(payload).replaceAll(/\\u0000|\\ud[89a-f]../g, "\uFFFD"))
         assert.deepStrictEqual(yield* webhooks.getDelivery(tenant, delivery.id), { ...delivery, payload: expected })
       })
@@ -124,9 +160,9 @@ layer(TestLayer, { excludeTestServices: true, timeout: "60 seconds" })("ingestio
 
   it.effect("recognises a repeat whose id cannot be stored as it is", () =>
     Effect.gen(function* () {
-      const { tenant, webhook, webhooks } = yield* withWebhook
-      const first = yield* webhooks.accept(tenant, newDelivery(webhook.id, { externalId: "a\0\uD800" }))
-      const second = yield* webhooks.accept(tenant, newDelivery(webhook.id, { externalId: "a\0\uD800" }))
+      const { tenant, webhook } = yield* withWebhook
+      const first = yield* acceptOne(tenant, newDelivery(webhook.id, { externalId: "a\0\uD800" }))
+      const second = yield* acceptOne(tenant, newDelivery(webhook.id, { externalId: "a\0\uD800" }))
       assert.deepStrictEqual(second, { deliveryId: first.deliveryId, duplicate: true })
     })
   )
@@ -135,7 +171,7 @@ layer(TestLayer, { excludeTestServices: true, timeout: "60 seconds" })("ingestio
     Effect.gen(function* () {
       const { tenant, webhook, webhooks } = yield* withWebhook
       const delivery = newDelivery(webhook.id)
-      yield* webhooks.accept(tenant, delivery)
+      yield* acceptOne(tenant, delivery)
       yield* webhooks.delete(tenant, webhook.id)
       const gone = yield* Effect.flip(webhooks.getDelivery(tenant, delivery.id))
       assert.strictEqual(gone._tag, "@devops-mcp/domain/Errors/NotFound")
@@ -144,7 +180,7 @@ layer(TestLayer, { excludeTestServices: true, timeout: "60 seconds" })("ingestio
         (yield* Effect.flip(webhooks.delete(tenant, webhook.id)))._tag,
         "@devops-mcp/domain/Errors/NotFound"
       )
-      const refused = yield* Effect.flip(webhooks.accept(tenant, newDelivery(webhook.id)))
+      const refused = yield* Effect.flip(acceptOne(tenant, newDelivery(webhook.id)))
       assert.isFalse(refused.retryable)
     })
   )

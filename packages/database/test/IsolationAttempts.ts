@@ -222,9 +222,9 @@ export const attempts = Effect.gen(function* () {
     "contexts.create": (t, { context }) => contexts.create(t, { ...context, name: "taken" }),
     "documents.create": (t, { document }) => documents.create(t, { ...document, title: "taken" }),
     "webhooks.create": (t, { webhook }) => webhooks.create(t, webhook, anySealedText),
-    "webhooks.accept of a repeat": (t, rows) => webhooks.accept(t, deliveryOf(rows, freshId(DeliveryId))),
+    "webhooks.accept of a repeat": (t, rows) => webhooks.accept(t, [deliveryOf(rows, freshId(DeliveryId))]),
     "webhooks.accept": (t, rows) =>
-      webhooks.accept(t, { ...deliveryOf(rows, freshId(DeliveryId)), externalId: "other" }),
+      webhooks.accept(t, [{ ...deliveryOf(rows, freshId(DeliveryId)), externalId: "other" }]),
     "webhooks.noteObject": (t, { deliveryId }) => webhooks.noteObject(t, deliveryId, now),
     "events.upsert": (t, { event }) => events.upsert(t, { ...event, status: "processed" }),
     "keys.create": (t, { key, proof }) => keys.create(t, key, { ...proof, lookupId: crypto.randomUUID() }),

@@ -31,7 +31,7 @@ import {
   WebhookId
 } from "@devops-mcp/domain/Ids"
 import type { Principal } from "@devops-mcp/domain/Principal"
-import { anySealedText, freshId } from "@devops-mcp/testing/Fixtures"
+import { acceptOne, anySealedText, freshId } from "@devops-mcp/testing/Fixtures"
 import { DateTime, Effect } from "effect"
 import { SqlClient } from "effect/sql"
 import { partitionNames, tenantTableNames } from "./Catalogue.ts"
@@ -199,7 +199,7 @@ export const fill = Effect.fnUntraced(function* (tenant: TenantId, rows: Rows) {
   yield* webhooks.create(tenant, rows.webhook, anySealedText)
   yield* sql`update webhooks set secret = 'hush', sealed_secret = null where id = ${rows.webhook.id}`
   yield* webhooks.noteObject(tenant, rows.deliveryId, now)
-  yield* webhooks.accept(tenant, deliveryOf(rows, rows.deliveryId))
+  yield* acceptOne(tenant, deliveryOf(rows, rows.deliveryId))
   yield* (yield* EventRepository).upsert(tenant, rows.event)
   yield* (yield* ApiKeyRepository).create(tenant, rows.key, rows.proof)
   yield* (yield* ToolRepository).create(tenant, rows.tool, anySealedText)

@@ -7,7 +7,7 @@ import { idAfter, receivedAround } from "@devops-mcp/database/ReceivedAround"
 import { Tenancy } from "@devops-mcp/database/Tenancy"
 import type { Event } from "@devops-mcp/domain/Event"
 import { DeliveryId, EventId, WebhookId } from "@devops-mcp/domain/Ids"
-import { anySealedText, freshId, freshTenant } from "@devops-mcp/testing/Fixtures"
+import { acceptOne, anySealedText, freshId, freshTenant } from "@devops-mcp/testing/Fixtures"
 import { TestDatabase } from "@devops-mcp/testing/TestDatabase"
 import { assert, describe, it as test, layer } from "@effect/vitest"
 import { Arbitrary, DateTime, Effect, Layer, Schema } from "effect"
@@ -104,7 +104,7 @@ layer(TestLayer, { excludeTestServices: true, timeout: "60 seconds" })("months o
         const { tenant, webhookId, webhooks } = yield* withWebhook
         const end = at("2026-04-01T00:00:00Z")
         const deliveries = offsets.map((days) => deliveryAt(webhookId, DateTime.add(end, { days }), "same"))
-        const answers = yield* Effect.forEach(deliveries, (delivery) => webhooks.accept(tenant, delivery), {
+        const answers = yield* Effect.forEach(deliveries, (delivery) => acceptOne(tenant, delivery), {
           concurrency: "unbounded"
         })
         const accepted = answers.filter(({ duplicate }) => !duplicate)
@@ -140,7 +140,7 @@ layer(TestLayer, { excludeTestServices: true, timeout: "60 seconds" })("months o
       assert.deepStrictEqual(yield* scanned(middle.id), ["deliveries_2033_02"])
       assert.deepStrictEqual(yield* scanned(end.id), ["deliveries_2033_02", "deliveries_2033_03"])
       for (const delivery of [middle, end, odd]) {
-        yield* webhooks.accept(tenant, delivery)
+        yield* acceptOne(tenant, delivery)
         assert.deepStrictEqual(yield* webhooks.getDelivery(tenant, delivery.id), delivery)
       }
       const event = { ...eventAt(at("2033-02-10T00:00:00Z")), id: freshId(EventId) }
@@ -162,7 +162,7 @@ layer(TestLayer, { excludeTestServices: true, timeout: "60 seconds" })("months o
       ]
       const deliveries = times.map((time) => deliveryAt(webhookId, at(time), time))
       const happened = times.map((time) => eventAt(at(time)))
-      yield* Effect.forEach(deliveries, (delivery) => webhooks.accept(tenant, delivery))
+      yield* Effect.forEach(deliveries, (delivery) => acceptOne(tenant, delivery))
       yield* Effect.forEach(happened, (event) => events.upsert(tenant, event))
       assert.deepStrictEqual(yield* placeOf("deliveries", deliveries[0]!.id), ["deliveries_default"])
       const twice = (table: MonthlyTable) =>
@@ -204,7 +204,7 @@ layer(TestLayer, { excludeTestServices: true, timeout: "60 seconds" })("months o
       const [old, kept] = ["2021-03-31T23:59:59.999Z", "2021-04-01T00:00:00.000Z"].map(at)
       const deliveries = [old!, kept!].map((time) => deliveryAt(webhookId, time, DateTime.formatIso(time)))
       const happened = [old!, kept!].map(eventAt)
-      yield* Effect.forEach(deliveries, (delivery) => webhooks.accept(tenant, delivery))
+      yield* Effect.forEach(deliveries, (delivery) => acceptOne(tenant, delivery))
       yield* Effect.forEach(happened, (event) => events.upsert(tenant, event))
       yield* retention.makePartitions("deliveries", at("2021-03-01T00:00:00Z"))
       yield* retention.makePartitions("events", at("2021-03-01T00:00:00Z"))

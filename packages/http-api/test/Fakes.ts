@@ -256,13 +256,15 @@ const WebhookRepositoryFake = Layer.sync(WebhookRepository, () => {
     sealSecret: () => Effect.succeed(false),
     rotateSecret: (_tenant, id) => Effect.map(target(id), (found) => found.webhook),
     noteObject: () => Effect.void,
-    accept: (_tenant, { externalId, id, source }) =>
-      Effect.sync(() => {
-        const name = `${source} ${externalId}`
-        if (deliveries.has(name)) return { deliveryId: id, duplicate: true }
-        deliveries.set(name, id)
-        return { deliveryId: id, duplicate: false }
-      }),
+    accept: (_tenant, given) =>
+      Effect.sync(() =>
+        given.map(({ externalId, id, source }) => {
+          const name = `${source} ${externalId}`
+          if (deliveries.has(name)) return { deliveryId: id, duplicate: true }
+          deliveries.set(name, id)
+          return { deliveryId: id, duplicate: false }
+        })
+      ),
     getDelivery: (_tenant, id) => missing("delivery", id)
   })
 })

@@ -267,6 +267,10 @@ export const unknownApiKeyCaching = Duration.seconds(3)
 /** How long a replica trusts what it has read of a webhook that a delivery came for. */
 export const webhookCaching = Duration.seconds(1)
 
+/** Transactions in which a replica takes deliveries in at once, and deliveries of a tenant in one of them at most. */
+export const acceptanceTransactions = 4
+export const deliveriesTogether = 32
+
 /** How long a replica counts limits by itself after Redis did not, before it asks again. */
 export const limiterRetryAfter = Duration.seconds(1)
 

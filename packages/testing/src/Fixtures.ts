@@ -1,9 +1,11 @@
 import { SigningKey, signingKeyBytes } from "@devops-mcp/core/access/SigningKey"
 import { TenantRepository } from "@devops-mcp/core/ports/TenantRepository"
+import { WebhookRepository } from "@devops-mcp/core/ports/WebhookRepository"
 import { SealedText } from "@devops-mcp/core/secrets/SealedText"
 import { Secrets } from "@devops-mcp/core/secrets/Secrets"
 import { TenantId } from "@devops-mcp/domain/Ids"
 import * as NodeCrypto from "@effect/platform-node/NodeCrypto"
+import type { Delivery } from "@devops-mcp/domain/Webhook"
 import { DateTime, Effect, Layer, Redacted } from "effect"
 import { SecureRandom } from "effect/crypto"
 
@@ -16,6 +18,13 @@ export const freshTenant = Effect.gen(function* () {
   const tenants = yield* TenantRepository
   const tenant = yield* tenants.create({ id: freshId(TenantId), name: "test", createdAt: yield* DateTime.now })
   return tenant.id
+})
+
+/** Stores one delivery by itself. */
+export const acceptOne = Effect.fnUntraced(function* (tenantId: TenantId, delivery: Delivery) {
+  const [answer] = yield* (yield* WebhookRepository).accept(tenantId, [delivery])
+  if (answer === undefined) throw new Error("There is no answer for the delivery")
+  return answer
 })
 
 /** An installation's key that everybody knows. */

@@ -5,7 +5,6 @@ import { ConnectionRepository } from "@devops-mcp/core/ports/ConnectionRepositor
 import { DeadLetterRepository } from "@devops-mcp/core/ports/DeadLetterRepository"
 import { EventRepository } from "@devops-mcp/core/ports/EventRepository"
 import { TaskRepository } from "@devops-mcp/core/ports/TaskRepository"
-import { WebhookRepository } from "@devops-mcp/core/ports/WebhookRepository"
 import {
   ApiKeyId,
   ConnectionId,
@@ -17,7 +16,7 @@ import {
   WebhookId
 } from "@devops-mcp/domain/Ids"
 import { type Principal, Role, type Scope } from "@devops-mcp/domain/Principal"
-import { anySealedText, freshId, freshTenant } from "@devops-mcp/testing/Fixtures"
+import { acceptOne, anySealedText, freshId, freshTenant } from "@devops-mcp/testing/Fixtures"
 import { checkout } from "@devops-mcp/testing/Program"
 import { testEnvironment } from "@devops-mcp/testing/TestDatabase"
 import * as NodeHttpClient from "@effect/platform-node/NodeHttpClient"
@@ -148,7 +147,7 @@ export const makeTeam = Effect.fnUntraced(function* (mark: string) {
     scopes: scopesOf("admin")
   }
   const [delivery, event] = [freshId(DeliveryId), freshId(EventId)]
-  yield* (yield* WebhookRepository).accept(tenantId, {
+  yield* acceptOne(tenantId, {
     id: delivery,
     webhookId: WebhookId.make(webhook),
     source: "github",

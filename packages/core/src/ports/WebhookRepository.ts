@@ -60,11 +60,14 @@ export class WebhookRepository extends Context.Service<
       id: DeliveryId,
       receivedAt: DateTime.Utc
     ) => Effect.Effect<void, StoreError>
-    /** Stores the delivery unless its (webhook, externalId) is there; answers the id of the stored one. */
+    /**
+     * Stores the deliveries whose (webhook, externalId) are not there yet, all or none, and answers for each, in the same
+     * order, the id of the stored one.
+     */
     readonly accept: (
       tenantId: TenantId,
-      delivery: Delivery
-    ) => Effect.Effect<{ readonly deliveryId: DeliveryId; readonly duplicate: boolean }, StoreError>
+      deliveries: ReadonlyArray<Delivery>
+    ) => Effect.Effect<ReadonlyArray<{ readonly deliveryId: DeliveryId; readonly duplicate: boolean }>, StoreError>
     readonly getDelivery: (tenantId: TenantId, id: DeliveryId) => Effect.Effect<Delivery, NotFound | StoreError>
   }
 >()("@devops-mcp/core/ports/WebhookRepository") {}

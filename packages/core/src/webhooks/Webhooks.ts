@@ -1,4 +1,3 @@
-import { Job } from "@devops-mcp/contract/Jobs"
 import type { AcceptedDelivery, CreateWebhook, RotateWebhookSecret } from "@devops-mcp/contract/WebhooksApi"
 import { InvalidInput, type NotFound, type StaleSignature, type Unauthenticated } from "@devops-mcp/domain/Errors"
 import { DeliveryId, type TenantId, WebhookId } from "@devops-mcp/domain/Ids"
@@ -8,15 +7,15 @@ import { Context, DateTime, Duration, Effect, Layer, Redacted, Schema } from "ef
 import { SecureRandom } from "effect/crypto"
 import { Base64Url } from "effect/encoding"
 import { makeNewId } from "../NewId.ts"
-import { JobQueue, longestGroup, type QueueError } from "../ports/JobQueue.ts"
+import { longestGroup, type QueueError } from "../ports/JobQueue.ts"
 import type { ObjectStoreError } from "../ports/ObjectStore.ts"
 import type { StoreError } from "../ports/StoreError.ts"
-import { Transactions } from "../ports/Transactions.ts"
 import { WebhookAdapters, type WebhookHeaders } from "../ports/WebhookAdapter.ts"
 import { type WebhookTarget, WebhookRepository } from "../ports/WebhookRepository.ts"
 import { Secrets } from "../secrets/Secrets.ts"
 import { webhookSecret } from "../secrets/Purposes.ts"
 import { deepestNesting, isNestedDeeper } from "../JsonNesting.ts"
+import { makeAcceptance } from "./Acceptance.ts"
 import { countDelivery, countingRefusals } from "./DeliveryCounts.ts"
 import { makePayloads } from "./Payloads.ts"
 import { makeWebhookTargets } from "./WebhookTargets.ts"
@@ -73,12 +72,11 @@ export class Webhooks extends Context.Service<
     Effect.gen(function* () {
       const repository = yield* WebhookRepository
       const adapters = yield* WebhookAdapters
-      const transactions = yield* Transactions
-      const jobs = yield* JobQueue
       const random = yield* SecureRandom.SecureRandom
       const secrets = yield* Secrets
       const targets = yield* makeWebhookTargets
       const payloads = yield* makePayloads
+      const accept = yield* makeAcceptance
       const newId = yield* makeNewId
 
       /** With the newest secret, or with the one before as long as it is good for that. */
@@ -155,18 +153,7 @@ export class Webhooks extends Context.Service<
           receivedAt
         }
         const challenge = adapter.challenge?.(payload)
-        const accepted = yield* transactions.run(
-          tenantId,
-          Effect.gen(function* () {
-            const { deliveryId, duplicate } = yield* repository.accept(tenantId, delivery)
-            if (duplicate) return { deliveryId, status: "duplicate" as const }
-            yield* jobs.offer(Job.cases.IngestDelivery.make({ tenantId, deliveryId }), {
-              id: `delivery:${deliveryId}`,
-              ...(group === undefined ? {} : { group: groupOf(webhook.id, group) })
-            })
-            return { deliveryId, status: "accepted" as const }
-          })
-        )
+        const accepted = yield* accept(tenantId, delivery, group === undefined ? undefined : groupOf(webhook.id, group))
         if (accepted.status === "duplicate") yield* payloads.discard(payloadKey)
         yield* countDelivery(webhook.source, accepted.status)
         return challenge === undefined ? accepted : { ...accepted, challenge }

@@ -5,7 +5,7 @@ import { Timestamp } from "@devops-mcp/domain/Fields"
 import { DeliveryId, TenantId, WebhookId } from "@devops-mcp/domain/Ids"
 import { Delivery, Webhook } from "@devops-mcp/domain/Webhook"
 import { DateTime, Effect, Layer, Schema } from "effect"
-import { decodeRows, storable, toJsonb, toRow } from "../Rows.ts"
+import { decodeRows, jsonText, storable, textArray, toRow } from "../Rows.ts"
 import { Tenancy } from "../Tenancy.ts"
 import { makeTable } from "./Tables.ts"
 
@@ -36,7 +36,11 @@ const DeliveryRow = Delivery.mapFields((fields) => ({
   payload: fields.payload.pipe(Schema.withDecodingDefaultKey(Effect.succeed(null)))
 }))
 
-const AcceptedRow = Schema.Struct({ deliveryId: DeliveryId, duplicate: Schema.Boolean })
+const KeyRow = Schema.Struct({ webhookId: WebhookId, externalId: Schema.String, deliveryId: DeliveryId })
+
+/** One text for what makes a delivery the same as another. */
+const keyOf = ({ externalId, webhookId }: Pick<typeof KeyRow.Type, "webhookId" | "externalId">) =>
+  `${webhookId} ${externalId}`
 
 export const WebhookRepositoryLive = Layer.effect(
   WebhookRepository,
@@ -53,7 +57,7 @@ export const WebhookRepositoryLive = Layer.effect(
     const { sql } = webhooks
     const decodeTarget = decodeRows(Target)
     const decodePlain = decodeRows(PlainRow)
-    const decodeAccepted = decodeRows(AcceptedRow)
+    const decodeKeys = decodeRows(KeyRow)
     const webhookRow = toRow(Webhook)
 
     return WebhookRepository.of({
@@ -137,41 +141,55 @@ export const WebhookRepositoryLive = Layer.effect(
               ${sql.insert({ deliveryId, tenantId, receivedAt: DateTime.toDateUtc(receivedAt) })}`
           )
         ),
-      accept: (tenantId, delivery) =>
+      accept: (tenantId, given) =>
         deliveries.run(
           tenantId,
           "accept",
           Effect.gen(function* () {
-            const key = {
-              tenantId,
-              webhookId: delivery.webhookId,
-              externalId: storable(delivery.externalId),
-              deliveryId: delivery.id,
-              receivedAt: DateTime.toDateUtc(delivery.receivedAt)
-            }
-            const { payloadKey } = delivery
-            // A payload may be any JSON value: null is one too, and none is SQL's.
-            const payload = payloadKey === undefined ? sql`${toJsonb(delivery.payload)}::jsonb` : sql`null::jsonb`
-            const known = sql`
-              select delivery_id, true as duplicate from delivery_keys
-              where webhook_id = ${key.webhookId} and external_id = ${key.externalId}`
-            const [accepted] = yield* decodeAccepted(
+            const column = (of: (delivery: Delivery) => string | null) => textArray(given.map(of))
+            const webhookIds = column(({ webhookId }) => webhookId)
+            const externalIds = column(({ externalId }) => storable(externalId))
+            const accepted = yield* decodeKeys(
               yield* sql`
-                with key as (
-                  insert into delivery_keys ${sql.insert(key)}
+                with given as (
+                  select * from unnest(
+                    ${column(({ id }) => id)}::uuid[],
+                    ${webhookIds}::uuid[],
+                    ${column(({ source }) => source)}::text[],
+                    ${externalIds}::text[],
+                    ${column(({ eventType }) => storable(eventType))}::text[],
+                    ${column(({ payload, payloadKey }) => (payloadKey === undefined ? jsonText(payload) : null))}::text[],
+                    ${column(({ payloadKey }) => payloadKey ?? null)}::text[],
+                    ${column(({ receivedAt }) => DateTime.formatIso(receivedAt))}::timestamptz[]
+                  ) as delivery (id, webhook_id, source, external_id, event_type, payload, payload_key, received_at)
+                ), key as (
+                  insert into delivery_keys (tenant_id, webhook_id, external_id, delivery_id, received_at)
+                  select ${tenantId}::uuid, webhook_id, external_id, id, received_at
+                  from given order by webhook_id, external_id
                   on conflict (tenant_id, webhook_id, external_id) do nothing returning *
                 ), kept as (
                   insert into deliveries
                     (id, tenant_id, webhook_id, source, external_id, event_type, payload, payload_key, received_at)
-                  select delivery_id, tenant_id, webhook_id, ${delivery.source}::text, external_id,
-                    ${storable(delivery.eventType)}::text, ${payload}, ${payloadKey ?? null}::text, received_at
-                  from key
+                  select key.delivery_id, key.tenant_id, key.webhook_id, given.source, key.external_id, given.event_type,
+                    given.payload::jsonb, given.payload_key, key.received_at
+                  from key join given on given.id = key.delivery_id
                 )
-                select delivery_id, false as duplicate from key union all ${known}`
+                select webhook_id, external_id, delivery_id from key`
             )
+            const fresh = new Set(accepted.map(({ deliveryId }) => deliveryId))
+            const isFresh = ({ id }: Delivery) => fresh.has(id)
+            if (given.every(isFresh)) return given.map(({ id }) => ({ deliveryId: id, duplicate: false }))
             // Whoever was first has committed since the statement began, and the next one sees it.
-            const answer = accepted ?? (yield* decodeAccepted(yield* known))[0]
-            return answer ?? { deliveryId: delivery.id, duplicate: true }
+            const known = yield* decodeKeys(
+              yield* sql`
+                select webhook_id, external_id, delivery_id from delivery_keys
+                where (webhook_id, external_id) in (select * from unnest(${webhookIds}::uuid[], ${externalIds}::text[]))`
+            )
+            const first = new Map(known.map((key) => [keyOf(key), key.deliveryId]))
+            return given.map((delivery) => ({
+              deliveryId: first.get(keyOf({ ...delivery, externalId: storable(delivery.externalId) })) ?? delivery.id,
+              duplicate: !isFresh(delivery)
+            }))
           })
         )
     })

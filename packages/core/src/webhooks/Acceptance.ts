@@ -1,0 +1,97 @@
+import { Job } from "@devops-mcp/contract/Jobs"
+import type { DeliveryId, TenantId } from "@devops-mcp/domain/Ids"
+import type { Delivery } from "@devops-mcp/domain/Webhook"
+import { acceptanceTransactions, deliveriesTogether } from "@devops-mcp/resilience/Policies"
+import { Array, Cause, Context, Effect, Exit, Option, Request, RequestResolver, Semaphore, Tracer } from "effect"
+import { JobQueue, type QueueError } from "../ports/JobQueue.ts"
+import type { StoreError } from "../ports/StoreError.ts"
+import { Transactions } from "../ports/Transactions.ts"
+import { WebhookRepository } from "../ports/WebhookRepository.ts"
+
+type AcceptError = StoreError | QueueError
+
+export interface Accepted {
+  /** Of the delivery that was first, which this one may repeat. */
+  readonly deliveryId: DeliveryId
+  readonly status: "accepted" | "duplicate"
+}
+
+class Accept extends Request.Class<
+  { readonly tenantId: TenantId; readonly delivery: Delivery; readonly group: string | undefined },
+  Accepted,
+  AcceptError
+> {}
+
+type Entry = Request.Entry<Accept>
+type Entries = Array.NonEmptyArray<Entry>
+
+/** Whether each by itself would meet the same: nothing is there to write to. */
+const concernsAll = (cause: Cause.Cause<AcceptError>): boolean =>
+  Option.match(Cause.findErrorOption(cause), { onNone: () => false, onSome: ({ retryable }) => retryable })
+
+/** Runs it as part of the trace of the request that asked for it. */
+const inTraceOf = <A, E, R>({ context }: Entry, effect: Effect.Effect<A, E, R>) =>
+  Option.match(Context.getOption(context, Tracer.ParentSpan), {
+    onNone: () => effect,
+    onSome: (span) => Effect.withParentSpan(effect, span)
+  })
+
+/**
+ * Writes deliveries and their jobs, both or none of each. A transaction costs most of the time that a delivery takes, so
+ * those of a tenant that arrive while others are being written share the next one; alone, a delivery waits for nobody.
+ * One that cannot be written, for its webhook is gone, does not keep others from it.
+ */
+export const makeAcceptance = Effect.gen(function* () {
+  const repository = yield* WebhookRepository
+  const transactions = yield* Transactions
+  const jobs = yield* JobQueue
+  const places = yield* Semaphore.make(acceptanceTransactions)
+
+  const write = (tenantId: TenantId, entries: Entries) =>
+    transactions.run(
+      tenantId,
+      Effect.gen(function* () {
+        const deliveries = entries.map(({ request }) => request.delivery)
+        const answers = Array.zip(entries, yield* repository.accept(tenantId, deliveries))
+        for (const [entry, { deliveryId, duplicate }] of answers) {
+          if (duplicate) continue
+          const { group } = entry.request
+          const offer = jobs.offer(Job.cases.IngestDelivery.make({ tenantId, deliveryId }), {
+            id: `delivery:${deliveryId}`,
+            ...(group === undefined ? {} : { group })
+          })
+          yield* inTraceOf(entry, offer)
+        }
+        return answers
+      })
+    )
+
+  const together: (tenantId: TenantId, entries: Entries) => Effect.Effect<void> = Effect.fnUntraced(
+    function* (tenantId, entries) {
+      const written = yield* Effect.exit(write(tenantId, entries))
+      if (Exit.isFailure(written) && entries.length > 1 && !concernsAll(written.cause)) {
+        return yield* Effect.forEach(entries, (entry) => together(tenantId, [entry]), { discard: true })
+      }
+      if (Exit.isFailure(written)) {
+        for (const entry of entries) entry.completeUnsafe(Exit.failCause(written.cause))
+        return
+      }
+      for (const [entry, { deliveryId, duplicate }] of written.value) {
+        entry.completeUnsafe(Exit.succeed({ deliveryId, status: duplicate ? "duplicate" : "accepted" }))
+      }
+    }
+  )
+
+  const resolver = RequestResolver.makeGrouped<Accept, TenantId>({
+    key: ({ request }) => request.tenantId,
+    resolver: (entries, tenantId) =>
+      places.withPermit(
+        Effect.forEach(Array.chunksOf(entries, deliveriesTogether), (chunk) => together(tenantId, chunk), {
+          discard: true
+        })
+      )
+  }).pipe(RequestResolver.setDelayEffect(places.withPermit(Effect.void)))
+
+  return (tenantId: TenantId, delivery: Delivery, group: string | undefined): Effect.Effect<Accepted, AcceptError> =>
+    Effect.request(new Accept({ tenantId, delivery, group }), resolver)
+})

@@ -1,0 +1,142 @@
+import type { Job } from "@devops-mcp/contract/Jobs"
+import { JobQueue } from "@devops-mcp/core/ports/JobQueue"
+import { StoreError } from "@devops-mcp/core/ports/StoreError"
+import { Transactions } from "@devops-mcp/core/ports/Transactions"
+import { WebhookRepository } from "@devops-mcp/core/ports/WebhookRepository"
+import { makeAcceptance } from "@devops-mcp/core/webhooks/Acceptance"
+import { DeliveryId, TenantId, WebhookId } from "@devops-mcp/domain/Ids"
+import type { Delivery } from "@devops-mcp/domain/Webhook"
+import { acceptanceTransactions, deliveriesTogether } from "@devops-mcp/resilience/Policies"
+import { freshId } from "@devops-mcp/testing/Fixtures"
+import { assert, describe, it } from "@effect/vitest"
+import { DateTime, Effect, Exit, Fiber, Latch, Layer } from "effect"
+
+const deliveryOf = (externalId: string): Delivery => ({
+  id: freshId(DeliveryId),
+  webhookId: freshId(WebhookId),
+  source: "github",
+  externalId,
+  eventType: "push",
+  payload: {},
+  receivedAt: DateTime.makeUnsafe(0)
+})
+
+/** A store whose transactions end when its gate is open, and that cannot take what is called `bad`. */
+const makeStore = () => {
+  const gate = Latch.makeUnsafe(true)
+  const transactions: Array<{ readonly tenantId: TenantId; readonly names: ReadonlyArray<string> }> = []
+  const offered: Array<{ readonly id: string; readonly span: string | undefined }> = []
+  let failure: StoreError | undefined
+  const layer = Layer.mergeAll(
+    Layer.succeed(Transactions, { run: (_tenantId, effect) => Effect.andThen(gate.await, effect) }),
+    Layer.mock(WebhookRepository, {
+      accept: (tenantId, given) =>
+        Effect.suspend(() => {
+          transactions.push({ tenantId, names: given.map(({ externalId }) => externalId) })
+          if (failure !== undefined) return Effect.fail(failure)
+          if (given.some(({ externalId }) => externalId === "bad")) {
+            return Effect.fail(new StoreError({ operation: "accept", retryable: false, cause: "bad" }))
+          }
+          return Effect.succeed(
+            given.map(({ externalId, id }) => ({ deliveryId: id, duplicate: externalId === "known" }))
+          )
+        })
+    }),
+    Layer.mock(JobQueue, {
+      offer: (_job: Job, { id }) =>
+        Effect.map(Effect.option(Effect.currentSpan), (span) => {
+          offered.push({ id, span: span._tag === "Some" ? span.value.name : undefined })
+        })
+    })
+  )
+  return {
+    gate,
+    transactions,
+    offered,
+    layer,
+    fail: (error: StoreError) => {
+      failure = error
+    }
+  }
+}
+
+/** As many as there are places for transactions, which then wait, each by itself. */
+const first = Array.from({ length: acceptanceTransactions }, (_, index) => `first-${index}`)
+
+const started = Effect.fnUntraced(function* (store: ReturnType<typeof makeStore>, tenantId: TenantId) {
+  const accept = yield* makeAcceptance
+  const begin = (name: string, tenant = tenantId) =>
+    Effect.forkChild(Effect.withSpan(accept(tenant, deliveryOf(name), undefined), `request ${name}`, { root: true }), {
+      startImmediately: true
+    })
+  store.gate.closeUnsafe()
+  return { begin, busy: yield* Effect.forEach(first, (name) => begin(name)) }
+})
+
+const ended = (fibers: ReadonlyArray<Fiber.Fiber<unknown, unknown>>) => Effect.forEach(fibers, Fiber.await)
+
+describe("accepting deliveries", () => {
+  it.effect("writes at once what comes alone, and together what comes while others are written", () => {
+    const store = makeStore()
+    const tenantId = freshId(TenantId)
+    return Effect.gen(function* () {
+      const { begin, busy } = yield* started(store, tenantId)
+      const names = ["known", ...Array.from({ length: deliveriesTogether }, (_, index) => `later-${index}`)]
+      const fibers = yield* Effect.forEach(names, (name) => begin(name))
+      const other = yield* begin("elsewhere", freshId(TenantId))
+      yield* store.gate.open
+      const exits = yield* ended([...busy, ...fibers, other])
+      assert.isTrue(exits.every(Exit.isSuccess))
+      assert.deepStrictEqual(
+        store.transactions.map(({ names: together }) => together.length),
+        [...first.map(() => 1), deliveriesTogether, 1, 1]
+      )
+      assert.deepStrictEqual(
+        store.transactions.slice(first.length, -1).flatMap(({ names: together }) => together),
+        names
+      )
+      // No transaction is of two tenants, what is known has no second job, and each job belongs to its request's trace.
+      assert.notStrictEqual(store.transactions.at(-1)?.tenantId, tenantId)
+      assert.deepStrictEqual(
+        store.offered.map(({ span }) => span),
+        [...first, ...names.slice(1), "elsewhere"].map((name) => `request ${name}`)
+      )
+    }).pipe(Effect.provide(store.layer))
+  })
+
+  it.effect("does not keep others from what cannot be written", () => {
+    const store = makeStore()
+    return Effect.gen(function* () {
+      const { begin, busy } = yield* started(store, freshId(TenantId))
+      const fibers = yield* Effect.forEach(["a", "bad", "b"], (name) => begin(name))
+      yield* store.gate.open
+      yield* ended(busy)
+      assert.deepStrictEqual((yield* ended(fibers)).map(Exit.isSuccess), [true, false, true])
+    }).pipe(Effect.provide(store.layer))
+  })
+
+  it.effect("tells all of them at once when there is nothing to write to", () => {
+    const store = makeStore()
+    return Effect.gen(function* () {
+      const { begin, busy } = yield* started(store, freshId(TenantId))
+      const fibers = yield* Effect.forEach(["a", "b", "c"], (name) => begin(name))
+      store.fail(new StoreError({ operation: "accept", retryable: true, cause: "down" }))
+      yield* store.gate.open
+      const exits = yield* ended([...busy, ...fibers])
+      assert.isTrue(exits.every(Exit.isFailure))
+      assert.strictEqual(store.transactions.length, first.length + 1)
+    }).pipe(Effect.provide(store.layer))
+  })
+
+  it.effect("writes for the others when one of them no longer waits", () => {
+    const store = makeStore()
+    return Effect.gen(function* () {
+      const { begin, busy } = yield* started(store, freshId(TenantId))
+      const [gone, ...others] = yield* Effect.forEach(["gone", "a", "b"], (name) => begin(name))
+      if (gone !== undefined) yield* Fiber.interrupt(gone)
+      yield* store.gate.open
+      assert.isTrue((yield* ended([...busy, ...others])).every(Exit.isSuccess))
+      assert.deepStrictEqual(store.transactions.at(-1)?.names, ["a", "b"])
+    }).pipe(Effect.provide(store.layer))
+  })
+})
