@@ -2,7 +2,8 @@ import { SigningKey, signingKeyBytes } from "@devops-mcp/core/access/SigningKey"
 import { TenantRepository } from "@devops-mcp/core/ports/TenantRepository"
 import { SealedText } from "@devops-mcp/core/secrets/SealedText"
 import { Secrets } from "@devops-mcp/core/secrets/Secrets"
-import { TenantId } from "@devops-mcp/domain/Ids"
+import type { Event } from "@devops-mcp/domain/Event"
+import { DeliveryId, EventId, TenantId } from "@devops-mcp/domain/Ids"
 import * as NodeCrypto from "@effect/platform-node/NodeCrypto"
 import { DateTime, Effect, Layer, Redacted } from "effect"
 import { SecureRandom } from "effect/crypto"
@@ -16,6 +17,23 @@ export const freshTenant = Effect.gen(function* () {
   const tenants = yield* TenantRepository
   const tenant = yield* tenants.create({ id: freshId(TenantId), name: "test", createdAt: yield* DateTime.now })
   return tenant.id
+})
+
+/** When the events of tests happen, unless a test says otherwise. */
+export const eventTime = DateTime.makeUnsafe("2026-01-02T03:04:05.678Z")
+
+/** An event as it is first stored. */
+export const newEvent = (fields: Partial<Event> = {}): Event => ({
+  id: freshId(EventId),
+  source: "github",
+  type: "push",
+  title: "Ada pushed",
+  summary: "Ada pushed one commit",
+  occurredAt: eventTime,
+  receivedAt: eventTime,
+  deliveryId: freshId(DeliveryId),
+  status: "received",
+  ...fields
 })
 
 /** An installation's key that everybody knows. */
