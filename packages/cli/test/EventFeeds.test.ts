@@ -4,30 +4,15 @@ import { ApiKeys } from "@devops-mcp/core/access/ApiKeys"
 import { Change, Changes } from "@devops-mcp/core/changes/Changes"
 import { EventRepository } from "@devops-mcp/core/ports/EventRepository"
 import { Event } from "@devops-mcp/domain/Event"
-import { DeliveryId, EventId, type TenantId } from "@devops-mcp/domain/Ids"
+import type { TenantId } from "@devops-mcp/domain/Ids"
 import type { Role } from "@devops-mcp/domain/Principal"
-import { freshId, freshTenant } from "@devops-mcp/testing/Fixtures"
+import { freshTenant, newEvent } from "@devops-mcp/testing/Fixtures"
 import * as NodeSocket from "@effect/platform-node/NodeSocket"
 import { assert, layer } from "@effect/vitest"
-import { DateTime, Effect, Fiber, Layer, Option, Redacted, Schema, Stream } from "effect"
+import { Effect, Fiber, Layer, Option, Redacted, Schema, Stream } from "effect"
 import { HttpClient, HttpClientRequest } from "effect/http"
 import { WebSocket } from "ws"
 import { address, Platform } from "./permissions/Platform.ts"
-
-const now = DateTime.makeUnsafe("2026-01-02T03:04:05.678Z")
-
-const newEvent = (fields: Partial<Event> = {}): Event => ({
-  id: freshId(EventId),
-  source: "github",
-  type: "push",
-  title: "Ada pushed",
-  summary: "Ada pushed one commit",
-  occurredAt: now,
-  receivedAt: now,
-  deliveryId: freshId(DeliveryId),
-  status: "received",
-  ...fields
-})
 
 /** Stores an event as the worker does: written first, then announced. */
 const put = Effect.fnUntraced(function* (tenantId: TenantId, event: Event) {

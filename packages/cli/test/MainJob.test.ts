@@ -63,7 +63,6 @@ layer(Layer.merge(NodeServices.layer, NodeHttpClient.layerUndici), {
         const webhook = yield* Effect.flatMap(apiClient(first.url, key), (client) =>
           client.webhooks.create({ payload: { source: "github", name: "test" } })
         )
-        first.watch.guard("the webhook's secret", webhook.secret)
         const path = new URL(webhook.url).pathname
 
         const accepted = new Map<string, string | undefined>()
@@ -83,7 +82,6 @@ layer(Layer.merge(NodeServices.layer, NodeHttpClient.layerUndici), {
         assert.isBelow(accepted.size, gitHubDeliveries.length)
 
         const second = yield* runStart(env)
-        second.watch.guard("the webhook's secret", webhook.secret)
         const client = yield* apiClient(second.url, key)
         const postAll = Effect.forEach(
           gitHubDeliveries,

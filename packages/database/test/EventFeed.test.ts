@@ -2,28 +2,13 @@ import { EventRepository, type FeedEntry } from "@devops-mcp/core/ports/EventRep
 import { Transactions } from "@devops-mcp/core/ports/Transactions"
 import { RepositoriesLive } from "@devops-mcp/database/Database"
 import type { Event } from "@devops-mcp/domain/Event"
-import { DeliveryId, EventId, type TenantId } from "@devops-mcp/domain/Ids"
-import { freshId, freshTenant } from "@devops-mcp/testing/Fixtures"
+import type { TenantId } from "@devops-mcp/domain/Ids"
+import { freshTenant, newEvent } from "@devops-mcp/testing/Fixtures"
 import { TestDatabase } from "@devops-mcp/testing/TestDatabase"
 import { assert, layer } from "@effect/vitest"
-import { Array as Arr, DateTime, Deferred, Effect, Fiber, Layer, Order, Schema } from "effect"
+import { Array as Arr, Deferred, Effect, Fiber, Layer, Order, Schema } from "effect"
 
 const TestLayer = RepositoriesLive.pipe(Layer.provideMerge(TestDatabase))
-
-const now = DateTime.makeUnsafe("2026-01-02T03:04:05.678Z")
-
-const newEvent = (fields: Partial<Event> = {}): Event => ({
-  id: freshId(EventId),
-  source: "github",
-  type: "push",
-  title: "Ada pushed",
-  summary: "Ada pushed one commit",
-  occurredAt: now,
-  receivedAt: now,
-  deliveryId: freshId(DeliveryId),
-  status: "received",
-  ...fields
-})
 
 const told = ({ event }: FeedEntry) => `${event.id} ${event.status}`
 

@@ -3,8 +3,8 @@ import { EventRepository } from "@devops-mcp/core/ports/EventRepository"
 import { WebhookRepository } from "@devops-mcp/core/ports/WebhookRepository"
 import { RepositoriesLive } from "@devops-mcp/database/Database"
 import type { Event } from "@devops-mcp/domain/Event"
-import { DeliveryId, DocumentId, EventId, TenantId, WebhookId } from "@devops-mcp/domain/Ids"
-import { acceptOne, anySealedText, freshId, freshTenant } from "@devops-mcp/testing/Fixtures"
+import { DeliveryId, DocumentId, type EventId, TenantId, WebhookId } from "@devops-mcp/domain/Ids"
+import { acceptOne, anySealedText, eventTime, freshId, freshTenant, newEvent } from "@devops-mcp/testing/Fixtures"
 import { TestDatabase } from "@devops-mcp/testing/TestDatabase"
 import { assert, layer } from "@effect/vitest"
 import { DateTime, Effect, Layer, Schema } from "effect"
@@ -13,7 +13,7 @@ import { SqlClient } from "effect/sql"
 const TestLayer = RepositoriesLive.pipe(Layer.provideMerge(TestDatabase))
 
 const at = (iso: string) => DateTime.makeUnsafe(iso)
-const now = at("2026-01-02T03:04:05.678Z")
+const now = eventTime
 
 const newWebhook = () => ({ id: freshId(WebhookId), source: "github" as const, name: "hook", createdAt: now })
 
@@ -28,19 +28,6 @@ const newDelivery = (
   eventType: "push",
   payload: { zen: "Keep it logically awesome." },
   receivedAt: now,
-  ...fields
-})
-
-const newEvent = (fields: Partial<Event> = {}): Event => ({
-  id: freshId(EventId),
-  source: "github",
-  type: "push",
-  title: "Ada pushed",
-  summary: "Ada pushed one commit",
-  occurredAt: now,
-  receivedAt: now,
-  deliveryId: freshId(DeliveryId),
-  status: "received",
   ...fields
 })
 

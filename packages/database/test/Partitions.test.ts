@@ -5,9 +5,8 @@ import { RepositoriesLive } from "@devops-mcp/database/Database"
 import { reasonOf } from "@devops-mcp/database/Errors"
 import { idAfter, receivedAround } from "@devops-mcp/database/ReceivedAround"
 import { Tenancy } from "@devops-mcp/database/Tenancy"
-import type { Event } from "@devops-mcp/domain/Event"
 import { DeliveryId, EventId, WebhookId } from "@devops-mcp/domain/Ids"
-import { acceptOne, anySealedText, freshId, freshTenant } from "@devops-mcp/testing/Fixtures"
+import { acceptOne, anySealedText, freshId, freshTenant, newEvent } from "@devops-mcp/testing/Fixtures"
 import { TestDatabase } from "@devops-mcp/testing/TestDatabase"
 import { assert, describe, it as test, layer } from "@effect/vitest"
 import { Arbitrary, DateTime, Effect, Layer, Schema } from "effect"
@@ -33,17 +32,8 @@ const deliveryAt = (webhookId: WebhookId, receivedAt: DateTime.Utc, externalId: 
   receivedAt
 })
 
-const eventAt = (receivedAt: DateTime.Utc): Event => ({
-  id: idMadeAt(EventId, receivedAt),
-  source: "github",
-  type: "push",
-  title: "Ada pushed",
-  summary: "Ada pushed one commit",
-  occurredAt: receivedAt,
-  receivedAt,
-  deliveryId: freshId(DeliveryId),
-  status: "received"
-})
+const eventAt = (receivedAt: DateTime.Utc) =>
+  newEvent({ id: idMadeAt(EventId, receivedAt), occurredAt: receivedAt, receivedAt })
 
 const withWebhook = Effect.gen(function* () {
   const webhooks = yield* WebhookRepository

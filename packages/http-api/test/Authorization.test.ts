@@ -4,7 +4,7 @@ import { scopesOf } from "@devops-mcp/core/Policy"
 import { assert, describe, it, layer } from "@effect/vitest"
 import { Context, Effect, Option } from "effect"
 import { HttpApi, type HttpApiEndpoint } from "effect/http-api"
-import { absentId, Acts, contextId } from "./Fakes.ts"
+import { absentId, Acts, contextId, tokenOf } from "./Fakes.ts"
 import { send, TestServer } from "./TestServer.ts"
 
 interface Route {
@@ -73,7 +73,7 @@ layer(TestServer, { excludeTestServices: true })("Authorization", (it) => {
       const wrong = yield* send("GET", "/api/v1/me", { key: "nobody" })
       assert.strictEqual(wrong.status, 401)
       assert.strictEqual(wrong.headers["www-authenticate"], "Bearer")
-      const other = yield* send("GET", "/api/v1/me", { headers: { "x-api-key": "key-agent" } })
+      const other = yield* send("GET", "/api/v1/me", { headers: { "x-api-key": tokenOf("agent") } })
       assert.strictEqual(other.status, 200)
       assert.containSubset(other.json, { role: "agent" })
     })

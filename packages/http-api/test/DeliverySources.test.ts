@@ -13,7 +13,7 @@ import * as NodeCrypto from "@effect/platform-node/NodeCrypto"
 import { assert, layer } from "@effect/vitest"
 import { Clock, DateTime, Duration, Effect, Layer, Metric, Redacted } from "effect"
 import { fakesOn, webhookOf, webhookSecret } from "./Fakes.ts"
-import { send, testServer, watch } from "./TestServer.ts"
+import { send, testServer } from "./TestServer.ts"
 
 const Server = testServer({}, fakesOn(WebhookAdaptersLive.pipe(Layer.provide(NodeCrypto.layer))))
 
@@ -98,8 +98,6 @@ const signedAt = (offset: Duration.Duration, sign: Sign, body: string) =>
       Effect.provideService(Clock.Clock, { ...clock, currentTimeMillis: Effect.succeed(millis) })
     )
   })
-
-watch.guard("the webhooks' secret", Redacted.value(webhookSecret))
 
 layer(Server, { excludeTestServices: true })("Deliveries of every source", (it) => {
   it.effect("there is one of every source", () =>

@@ -108,10 +108,12 @@ const AuditTrailFake = Layer.mock(AuditTrail, {
     )
 })
 
-/** The token of a role is `key-ROLE`; `key-down` meets a database that does not answer. */
+/** The token of a role; that of `down` meets a database that does not answer. */
+export const tokenOf = (name: string) => `the-token-of-${name}`
+
 const AuthenticationFake = Layer.succeed(Authentication, {
   authenticate: (credential) => {
-    const name = Redacted.value(credential).replace("key-", "")
+    const name = Redacted.value(credential).replace(tokenOf(""), "")
     if (name === "down") return Effect.fail(new StoreError({ operation: "find", retryable: true, cause: "down" }))
     if (!isRole(name)) return Effect.fail(new Unauthenticated({ detail: "The API key is not valid" }))
     return Effect.succeed({

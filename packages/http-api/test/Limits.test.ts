@@ -26,6 +26,7 @@ import { TestClock } from "effect/testing"
 import { connect } from "node:net"
 import { AuthorizationLive } from "../src/Authorization.ts"
 import { ValidationLive } from "../src/Validation.ts"
+import { tokenOf } from "./Fakes.ts"
 import { send } from "./TestServer.ts"
 
 const error = CommonProblems
@@ -74,10 +75,10 @@ const Handlers = HttpApiBuilder.group(
 
 const tenantOf = (number: number) => TenantId.make(`01980000-0000-7000-8000-00000000000${number}`)
 
-/** `key-TENANT-NAME` is good. */
+/** The token of `TENANT-NAME` is good. */
 const AuthenticationFake = Layer.succeed(Authentication, {
   authenticate: (credential) => {
-    const [, tenant, name] = /^key-([12])-([a-z]+)$/.exec(Redacted.value(credential)) ?? []
+    const [, tenant, name] = /^the-token-of-([12])-([a-z]+)$/.exec(Redacted.value(credential)) ?? []
     if (tenant === undefined || name === undefined) {
       return Effect.fail(new Unauthenticated({ detail: "The API key is not valid" }))
     }
@@ -259,7 +260,7 @@ describe("a body that does not arrive", () => {
     Effect.gen(function* () {
       const { address } = yield* HttpServer.HttpServer
       const port = "port" in address ? address.port : assert.fail()
-      const answer = yield* Effect.forkChild(incomplete(port, "key-1-ada"))
+      const answer = yield* Effect.forkChild(incomplete(port, tokenOf("1-ada")))
       yield* Effect.raceFirst(
         Fiber.join(answer),
         Effect.forever(

@@ -2,11 +2,11 @@ import { assert, layer } from "@effect/vitest"
 import { Effect } from "effect"
 import { UrlParams } from "effect/http"
 import { Acts } from "./Fakes.ts"
-import { send, TestServer, watch } from "./TestServer.ts"
+import { send, TestServer } from "./TestServer.ts"
 
 /** What a provider sends in the address; neither logs nor spans show it. */
 const code = "authorization-code-of-somebody"
-watch.guard("an authorization code", code)
+globalThis.runWatch?.guard("an authorization code", code)
 
 layer(TestServer, { excludeTestServices: true })("GET /oauth/callback", (it) => {
   it.effect("needs no credential, and says for whom the account was connected", () =>

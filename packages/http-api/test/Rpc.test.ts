@@ -3,6 +3,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Context, Deferred, Effect, Exit, Layer, Scope, Stream } from "effect"
 import { HttpClient, HttpClientRequest, HttpServer } from "effect/http"
 import { WebSocket } from "ws"
+import { tokenOf } from "./Fakes.ts"
 import { logged, TestServer } from "./TestServer.ts"
 
 /** A server that the test stops when it likes. */
@@ -18,7 +19,7 @@ const started = Effect.gen(function* () {
 const connect = Effect.fnUntraced(function* (url: string) {
   const closed = yield* Deferred.make<number>()
   const opened = yield* Deferred.make<void>()
-  const headers = { authorization: "Bearer key-viewer" }
+  const headers = { authorization: `Bearer ${tokenOf("viewer")}` }
   const socket = yield* Effect.acquireRelease(
     Effect.sync(() => new WebSocket(url.replace("http", "ws") + rpcPath, { headers })),
     (open) => Effect.sync(() => open.terminate())
@@ -44,7 +45,7 @@ describe("a connection for procedures", () => {
       const { client, stop, url } = yield* started
       const connection = yield* connect(url)
       const stream = yield* client.execute(
-        HttpClientRequest.get("/api/v1/events/stream").pipe(HttpClientRequest.bearerToken("key-viewer"))
+        HttpClientRequest.get("/api/v1/events/stream").pipe(HttpClientRequest.bearerToken(tokenOf("viewer")))
       )
       yield* connection.send(request(1, "EventsFeed"))
       yield* Effect.timeout(stop, "5 seconds")

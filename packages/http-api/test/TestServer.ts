@@ -1,29 +1,20 @@
 import { HttpApiRoutes } from "@devops-mcp/http-api/HttpApiRoutes"
 import { serve } from "@devops-mcp/infrastructure/HttpServer"
-import { makeSecretWatch, tracerOf, verifiedAtTheEnd } from "@devops-mcp/testing/SecretWatch"
-import { Role } from "@devops-mcp/domain/Principal"
-import { ConfigProvider, Effect, Layer, Logger, References, Tracer } from "effect"
+import { ConfigProvider, Effect, Layer, Logger, References } from "effect"
 import { FetchHttpClient, HttpBody, HttpClient, HttpClientRequest, type HttpMethod, HttpServer } from "effect/http"
-import { fakes } from "./Fakes.ts"
+import { fakes, tokenOf } from "./Fakes.ts"
 
 /** What the server logs, so that tests can look for it, or for its absence. */
 export const logged: Array<string> = []
 
-/** Whatever a suite's server logs, traces and answers has none of the credentials in it; tests add what they use. */
-export const watch = makeSecretWatch()
-
-const tokenOf = (role: string) => `key-${role}`
-for (const role of Role.literals) watch.guard(`the token of ${role}`, tokenOf(role))
-
 const log = (line: string) => {
   logged.push(line)
-  watch.hear("logs", line)
+  globalThis.runWatch?.hear("logs", line)
 }
 
 const Logs = Layer.mergeAll(
   Logger.layer([Logger.map(Logger.formatJson, log)]),
-  Layer.succeed(References.MinimumLogLevel, "Trace"),
-  Layer.succeed(Tracer.Tracer, tracerOf(watch))
+  Layer.succeed(References.MinimumLogLevel, "Trace")
 )
 
 /** The HTTP API over a real socket, on fakes; and a client of it. */
@@ -33,7 +24,6 @@ export const testServer = (config: Readonly<Record<string, string>> = {}, on = f
     Layer.provideMerge(serve(HttpApiRoutes)),
     Layer.provideMerge(on),
     Layer.provide(Logs),
-    Layer.provideMerge(verifiedAtTheEnd(watch)),
     Layer.provide(ConfigProvider.layer(ConfigProvider.fromUnknown({ PORT: "0", ...config })))
   )
 
@@ -64,7 +54,6 @@ export const send = Effect.fnUntraced(function* (method: HttpMethod.HttpMethod, 
   )
   const response = yield* client.execute(request)
   const text = yield* response.text
-  watch.hear(`${method} ${path}`, `${JSON.stringify(response.headers)} ${text}`)
   const isJson = /[/+]json/.test(response.headers["content-type"] ?? "")
   return { status: response.status, headers: response.headers, text, json: isJson ? yield* response.json : undefined }
 })

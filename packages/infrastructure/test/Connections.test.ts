@@ -1,4 +1,3 @@
-import * as CacheMemory from "@devops-mcp/cache/CacheMemory"
 import { Connections } from "@devops-mcp/core/connections/Connections"
 import { OAuthProviders } from "@devops-mcp/core/connections/OAuthProviders"
 import { scopesOf } from "@devops-mcp/core/Policy"
@@ -6,131 +5,29 @@ import { Cache } from "@devops-mcp/core/ports/Cache"
 import { ConnectionRepository } from "@devops-mcp/core/ports/ConnectionRepository"
 import { OAuthClient } from "@devops-mcp/core/ports/OAuthClient"
 import { ToolRepository } from "@devops-mcp/core/ports/ToolRepository"
-import { Secrets } from "@devops-mcp/core/secrets/Secrets"
-import { RepositoriesLive } from "@devops-mcp/database/Database"
-import { ApiKeyId, type TenantId, ToolId } from "@devops-mcp/domain/Ids"
-import type { Principal, Role } from "@devops-mcp/domain/Principal"
-import * as OAuthClientLive from "@devops-mcp/infrastructure/OAuthClient"
-import { AuthorizationServer, type TokenAnswer } from "@devops-mcp/testing/AuthorizationServer"
-import { freshId, freshTenant, TestSigningKey } from "@devops-mcp/testing/Fixtures"
-import { TestDatabase } from "@devops-mcp/testing/TestDatabase"
-import * as NodeCrypto from "@effect/platform-node/NodeCrypto"
+import { ToolId } from "@devops-mcp/domain/Ids"
+import { AuthorizationServer } from "@devops-mcp/testing/AuthorizationServer"
+import { freshId, freshTenant } from "@devops-mcp/testing/Fixtures"
 import { assert, layer } from "@effect/vitest"
-import { Context, DateTime, Effect, Layer, Logger, Redacted, References } from "effect"
-import { FetchHttpClient, HttpClient } from "effect/http"
+import { DateTime, Effect, Redacted } from "effect"
 import { SqlClient } from "effect/sql"
-
-const logged: Array<string> = []
-
-const Logs = Layer.mergeAll(
-  Logger.layer([Logger.map(Logger.formatJson, (line) => void logged.push(line))]),
-  Layer.succeed(References.MinimumLogLevel, "Trace")
-)
-
-/** The use-cases of another replica, on the same database and cache. */
-class OtherReplica extends Context.Service<OtherReplica, Connections["Service"]>()(
-  "@devops-mcp/infrastructure/test/Connections.test/OtherReplica"
-) {
-  static readonly layer = Layer.effect(OtherReplica, Connections).pipe(Layer.provide(Layer.fresh(Connections.layer)))
-}
-
-const TestLayer = Layer.merge(Connections.layer, OtherReplica.layer).pipe(
-  Layer.provideMerge(OAuthProviders.layer),
-  Layer.provideMerge(Layer.merge(Secrets.layer, OAuthClientLive.layerWith({ allowPrivateNetwork: true }))),
-  Layer.provideMerge(RepositoriesLive),
-  Layer.provideMerge(
-    Layer.mergeAll(
-      TestDatabase,
-      TestSigningKey,
-      CacheMemory.layer,
-      NodeCrypto.layer,
-      FetchHttpClient.layer,
-      AuthorizationServer.layer({ sub: "octocat" }),
-      Layer.succeed(FetchHttpClient.RequestInit, { redirect: "manual" }),
-      Logs
-    )
-  )
-)
-
-const callback = "https://devops-mcp.example.com/oauth/callback"
-
-const principalOf = (tenantId: TenantId, role: Role = "agent"): Principal => ({
-  tenantId,
-  credential: "api_key",
-  actor: freshId(ApiKeyId),
-  name: "build agent",
-  role,
-  scopes: scopesOf(role)
-})
-
-const clientSecret = "client-secret-that-nobody-sees"
-
-/** A tenant with the test's authorization server as its provider `acme`, and a caller in it. */
-const setUp = Effect.fnUntraced(function* (role: Role = "agent") {
-  const tenantId = yield* freshTenant
-  const { issuer } = yield* AuthorizationServer
-  const provider = yield* (yield* OAuthProviders).create(tenantId, {
-    name: "acme",
-    issuer,
-    clientId: "devops-mcp",
-    clientSecret: Redacted.make(clientSecret),
-    scopes: ["repo", "read:user"]
-  })
-  return { tenantId, provider, caller: principalOf(tenantId, role) }
-})
-
-/** Allows the connection in a browser; what it brings back. */
-const allow = Effect.fnUntraced(function* (authorizationUrl: string) {
-  const response = yield* HttpClient.get(authorizationUrl)
-  const parameters = new URL(response.headers["location"] ?? "").searchParams
-  return { code: parameters.get("code") ?? "", state: parameters.get("state") ?? "" }
-})
-
-const start = (caller: Principal, shared = false) =>
-  Effect.flatMap(Connections, (connections) => connections.start(caller, { provider: "acme", shared }, callback))
-
-const complete = (answer: {
-  readonly code?: string
-  readonly state: string
-  readonly iss?: string
-  readonly error?: string
-}) => Effect.flatMap(Connections, (connections) => connections.complete(answer))
-
-const connect = Effect.fnUntraced(function* (caller: Principal, shared = false) {
-  const { authorizationUrl } = yield* start(caller, shared)
-  return yield* complete(yield* allow(authorizationUrl))
-})
-
-const accessToken = (caller: Principal) =>
-  Effect.flatMap(Connections, (connections) => Effect.map(connections.accessToken(caller, "acme"), Redacted.value))
-
-const refusedTag = "@devops-mcp/core/connections/Connections/ConnectionRefused"
-const notConnectedTag = "@devops-mcp/core/connections/AccessTokens/NotConnected"
-
-/** A server that gives numbered tokens, each access token with this lifetime, and takes a refresh token once. */
-const rotating = (lifetimes: { readonly first: number; readonly later: number }) => {
-  const requests: Array<unknown> = []
-  let number = 0
-  const change = (form: Readonly<Record<string, unknown>>, answer: TokenAnswer) => {
-    requests.push(form["grant_type"])
-    if (form["grant_type"] === "refresh_token" && form["refresh_token"] !== `refresh-${number}`) {
-      answer.statusCode = 400
-      answer.body = { error: "invalid_grant", error_description: "secret words" }
-      return
-    }
-    number++
-    answer.body = {
-      access_token: `access-${number}`,
-      refresh_token: `refresh-${number}`,
-      token_type: "Bearer",
-      expires_in: number === 1 ? lifetimes.first : lifetimes.later
-    }
-  }
-  return { change, requests }
-}
-
-const serve = (change: (form: Readonly<Record<string, unknown>>, answer: TokenAnswer) => void) =>
-  Effect.flatMap(AuthorizationServer, (server) => server.onTokenRequest(change))
+import {
+  accessToken,
+  allow,
+  callback,
+  clientSecret,
+  complete,
+  connect,
+  logged,
+  notConnectedTag,
+  principalOf,
+  refusedTag,
+  rotating,
+  serve,
+  setUp,
+  start,
+  TestLayer
+} from "./ConnectionsFixtures.ts"
 
 layer(TestLayer, { excludeTestServices: true, timeout: "60 seconds" })("connections", (it) => {
   it.effect("a user connects an account, and tools get its token", () =>
@@ -237,123 +134,6 @@ layer(TestLayer, { excludeTestServices: true, timeout: "60 seconds" })("connecti
         assert.notInclude(error.message, "<")
       }
       assert.strictEqual((yield* Effect.flip(accessToken(caller)))._tag, notConnectedTag)
-    })
-  )
-
-  it.effect("an expired token is refreshed once for ten callers on two replicas, and its refresh token rotates", () =>
-    Effect.gen(function* () {
-      const { caller } = yield* setUp()
-      const { change, requests } = rotating({ first: 0, later: 0 })
-      yield* serve(change)
-      yield* connect(caller)
-      for (const expected of ["access-2", "access-3"]) {
-        yield* serve((form, answer) => {
-          change(form, answer)
-          answer.body["expires_in"] = 3600
-        })
-        const replicas = [yield* Connections, yield* OtherReplica]
-        const tokens = yield* Effect.all(
-          Array.from({ length: 10 }, (_, n) => replicas[n % 2]!.accessToken(caller, "acme")),
-          { concurrency: "unbounded" }
-        )
-        assert.deepStrictEqual([...new Set(tokens.map(Redacted.value))], [expected])
-        const sql = yield* SqlClient.SqlClient
-        yield* sql`update connections set expires_at = now() - interval '1 second' where tenant_id = ${caller.tenantId}`
-      }
-      assert.deepStrictEqual(requests, ["authorization_code", "refresh_token", "refresh_token"])
-    })
-  )
-
-  it.effect("a token near its end is renewed by one caller while the others go on with it", () =>
-    Effect.gen(function* () {
-      const { caller } = yield* setUp()
-      const { change, requests } = rotating({ first: 30, later: 3600 })
-      yield* serve(change)
-      yield* connect(caller)
-      const tokens = yield* Effect.all(
-        Array.from({ length: 10 }, () => accessToken(caller)),
-        { concurrency: "unbounded" }
-      )
-      assert.sameMembers([...new Set(tokens)], ["access-1", "access-2"])
-      assert.strictEqual(requests.length, 2)
-      assert.strictEqual(yield* accessToken(caller), "access-2")
-    })
-  )
-
-  it.effect("a token near its end is good enough while the server is out of order", () =>
-    Effect.gen(function* () {
-      const { caller } = yield* setUp()
-      const { change } = rotating({ first: 30, later: 30 })
-      yield* serve(change)
-      yield* connect(caller)
-      yield* serve((_form, answer) => {
-        answer.statusCode = 503
-        answer.body = {}
-      })
-      assert.strictEqual(yield* accessToken(caller), "access-1")
-      const sql = yield* SqlClient.SqlClient
-      yield* sql`update connections set expires_at = now() where tenant_id = ${caller.tenantId}`
-      assert.strictEqual(
-        (yield* Effect.flip(accessToken(caller)))._tag,
-        "@devops-mcp/core/ports/OAuthClient/OAuthFailure"
-      )
-      yield* serve(change)
-      assert.strictEqual(yield* accessToken(caller), "access-2")
-    })
-  )
-
-  it.effect("a refused refresh ends the connection, and connecting again begins it anew", () =>
-    Effect.gen(function* () {
-      const { caller } = yield* setUp()
-      const { change } = rotating({ first: 0, later: 0 })
-      yield* serve(change)
-      const { connection } = yield* connect(caller)
-      yield* serve((_form, answer) => {
-        answer.statusCode = 400
-        answer.body = { error: "invalid_grant" }
-      })
-      for (const attempt of [1, 2]) {
-        const error = yield* Effect.flip(accessToken(caller))
-        assert.deepInclude(error, { _tag: notConnectedTag, status: "expired" }, String(attempt))
-        assert.match(error.message, /connect again/)
-      }
-      const repository = yield* ConnectionRepository
-      assert.strictEqual((yield* repository.get(caller, connection.id)).connection.status, "expired")
-      yield* serve(rotating({ first: 3600, later: 3600 }).change)
-      yield* connect(caller)
-      assert.strictEqual(yield* accessToken(caller), "access-1")
-    })
-  )
-
-  it.effect("GitHub's way to say no, with a 200, ends the connection too", () =>
-    Effect.gen(function* () {
-      const { caller } = yield* setUp()
-      yield* serve(rotating({ first: 0, later: 0 }).change)
-      yield* connect(caller)
-      yield* serve((_form, answer) => {
-        answer.body = { error: "bad_refresh_token", error_description: "nope" }
-      })
-      assert.strictEqual((yield* Effect.flip(accessToken(caller)))._tag, notConnectedTag)
-    })
-  )
-
-  it.effect("a caller's own account comes before the tenant's, which only an administrator connects", () =>
-    Effect.gen(function* () {
-      const { caller, tenantId } = yield* setUp()
-      yield* serve(rotating({ first: 3600, later: 3600 }).change)
-      assert.strictEqual((yield* Effect.flip(start(caller, true)))._tag, "@devops-mcp/domain/Errors/Forbidden")
-      const admin = principalOf(tenantId, "admin")
-      const { connection } = yield* connect(admin, true)
-      assert.isTrue(connection.shared)
-      assert.strictEqual(yield* accessToken(caller), "access-1")
-      const own = yield* connect(caller)
-      assert.strictEqual(yield* accessToken(caller), "access-2")
-      assert.strictEqual(yield* accessToken(admin), "access-1")
-      const connections = yield* Connections
-      const notOwn = yield* Effect.flip(connections.disconnect(admin, own.connection.id))
-      assert.strictEqual(notOwn._tag, "@devops-mcp/domain/Errors/NotFound")
-      const notAdmin = yield* Effect.flip(connections.disconnect(caller, connection.id))
-      assert.strictEqual(notAdmin._tag, "@devops-mcp/domain/Errors/Forbidden")
     })
   )
 

@@ -1,6 +1,7 @@
 import { SigningKey } from "@devops-mcp/core/access/SigningKey"
 import { masterKeySource } from "@devops-mcp/infrastructure/MasterKeySettings"
 import { SigningKeyLive } from "@devops-mcp/infrastructure/SigningKey"
+import { asPeer, listening } from "@devops-mcp/testing/Peers"
 import * as NodeCrypto from "@effect/platform-node/NodeCrypto"
 import * as NodeServices from "@effect/platform-node/NodeServices"
 import { assert, describe, layer } from "@effect/vitest"
@@ -95,23 +96,14 @@ const withSecretsManager = Effect.fnUntraced(function* (answer: Answer | "silenc
     const { body, status } = answer(JSON.parse(text))
     response.writeHead(status, { "content-type": "application/x-amz-json-1.1" }).end(JSON.stringify(body))
   }
-  const server = yield* Effect.acquireRelease(
-    Effect.sync(() =>
-      createServer((request, response) => {
-        state.asked += 1
-        const chunks: Array<string> = []
-        request.setEncoding("utf8")
-        request.on("data", (chunk: string) => chunks.push(chunk))
-        request.on("end", () => respond(response, chunks.join("")))
-      })
-    ),
-    (server) => Effect.sync(() => server.closeAllConnections())
-  )
-  yield* Effect.callback<void>((resume) => {
-    server.listen(0, "127.0.0.1", () => resume(Effect.void))
+  const server = createServer((request, response) => {
+    state.asked += 1
+    const chunks: Array<string> = []
+    request.setEncoding("utf8")
+    request.on("data", (chunk: string) => chunks.push(chunk))
+    request.on("end", () => respond(response, chunks.join("")))
   })
-  const address = server.address()
-  const port = address !== null && typeof address === "object" ? address.port : 0
+  const port = yield* listening(asPeer(server))
   return { state, env: { SECRETS_MANAGER_PREFIX: prefix, AWS_ENDPOINT_URL: `http://127.0.0.1:${port}` } }
 })
 

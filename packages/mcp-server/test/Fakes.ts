@@ -59,10 +59,10 @@ export const principalOf = (role: Role): Principal => ({
   scopes: scopesOf(role)
 })
 
-export const keyOf = (role: Role) => `dmk_${role}`
+export const keyOf = (role: string) => `dmk_key_of_${role}`
 const isRole = Schema.is(Role)
 
-export const storeDown = "dmk_store_down"
+export const storeDown = keyOf("store_down")
 
 const AuthenticationFake = Layer.succeed(Authentication, {
   authenticate: (credential) => {
@@ -70,7 +70,7 @@ const AuthenticationFake = Layer.succeed(Authentication, {
     if (key === storeDown) {
       return Effect.fail(new StoreError({ operation: "findByHash", retryable: true, cause: new Error("connection") }))
     }
-    const role = key.replace("dmk_", "")
+    const role = key.replace(keyOf(""), "")
     return isRole(role)
       ? Effect.succeed(principalOf(role))
       : Effect.fail(new Unauthenticated({ detail: "The API key is not valid" }))

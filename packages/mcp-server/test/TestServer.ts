@@ -1,8 +1,7 @@
 import * as BusMemory from "@devops-mcp/cache/BusMemory"
 import { TenantRepository } from "@devops-mcp/core/ports/TenantRepository"
 import { RepositoriesLive } from "@devops-mcp/database/Database"
-import { Role } from "@devops-mcp/domain/Principal"
-import { hearing, listening, makeSecretWatch, verifiedAtTheEnd } from "@devops-mcp/testing/SecretWatch"
+import { listening } from "@devops-mcp/testing/SecretWatch"
 import { TestDatabase } from "@devops-mcp/testing/TestDatabase"
 import { serve } from "@devops-mcp/infrastructure/HttpServer"
 import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
@@ -11,7 +10,7 @@ import { SecureRandom } from "effect/crypto"
 import { FetchHttpClient, HttpRouter, HttpServer } from "effect/http"
 import { createServer } from "node:http"
 import { McpHttp } from "../src/http/McpHttp.ts"
-import { keyOf, principalOf, RegistriesFake, storeDown } from "./Fakes.ts"
+import { principalOf, RegistriesFake } from "./Fakes.ts"
 
 /** Where the server under test listens. */
 export class Address extends Context.Service<
@@ -29,14 +28,6 @@ export class Address extends Context.Service<
     })
   )
 }
-
-/** Whatever a suite's server logs, traces and answers has none of the keys in it; some suites measure memory. */
-const watch = makeSecretWatch({ keeps: false })
-
-watch.guard("the key that meets an outage", storeDown)
-for (const role of Role.literals) watch.guard(`the key of ${role}`, keyOf(role))
-
-const Watched = Layer.merge(listening(watch), verifiedAtTheEnd(watch))
 
 /** Largest body that the server under test takes. */
 export const bodyLimit = 2000
@@ -65,7 +56,7 @@ export const TestServer = Layer.merge(
 ).pipe(
   // The clients keep idle connections for seconds; nothing of theirs is worth the wait.
   Layer.provide(
-    NodeHttpServer.layer(() => hearing(watch, createServer()), {
+    NodeHttpServer.layer(createServer, {
       port: 0,
       host: "127.0.0.1",
       gracefulShutdownTimeout: 0
@@ -74,7 +65,7 @@ export const TestServer = Layer.merge(
   Layer.provideMerge(RegistriesFake),
   Layer.provide([SessionsLive, BusMemory.layer]),
   Layer.provideMerge(FetchHttpClient.layer),
-  Layer.provide([Environment, Watched])
+  Layer.provide([Environment, listening(globalThis.runWatch)])
 )
 
 /** The same behind what production puts around its routes: limits of connections, and answers where no route is. */
@@ -82,5 +73,5 @@ export const EdgeServer = Address.layer.pipe(
   Layer.provideMerge(serve(McpHttp)),
   Layer.provideMerge(RegistriesFake),
   Layer.provide([SessionsLive, BusMemory.layer, SecureRandom.layerWebCrypto]),
-  Layer.provide([Environment, Watched])
+  Layer.provide([Environment, listening(globalThis.runWatch)])
 )

@@ -1,5 +1,6 @@
 import { SqsClient } from "@devops-mcp/queue/sqs/SqsClient"
 import { sqsBreaker, sqsReceiveRetry } from "@devops-mcp/resilience/Outages"
+import { asPeer, listening } from "@devops-mcp/testing/Peers"
 import { afterAll, assert, beforeAll, describe, it, vi } from "@effect/vitest"
 import { ConfigProvider, Context, Duration, Effect, Layer } from "effect"
 import { TestClock } from "effect/testing"
@@ -15,18 +16,7 @@ const makeServer = Effect.gen(function* () {
       response.writeHead(state.status, { "content-type": "application/x-amz-json-1.0" }).end(state.answer)
     })
   })
-  yield* Effect.acquireRelease(
-    Effect.callback<void>((resume) => {
-      server.listen(0, "127.0.0.1", () => resume(Effect.void))
-    }),
-    () =>
-      Effect.sync(() => {
-        server.close()
-        server.closeAllConnections()
-      })
-  )
-  const address = server.address()
-  const url = `http://127.0.0.1:${typeof address === "object" && address !== null ? address.port : 0}`
+  const url = `http://127.0.0.1:${yield* listening(asPeer(server))}`
   const environment = ConfigProvider.layer(ConfigProvider.fromUnknown({ AWS_ENDPOINT_URL: url }))
   const context = yield* Layer.build(Layer.provide(Layer.fresh(SqsClient.layer), environment))
   return { state, url: `${url}/1/queue`, client: Context.get(context, SqsClient) }

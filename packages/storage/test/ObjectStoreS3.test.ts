@@ -3,6 +3,7 @@ import * as NodeServices from "@effect/platform-node/NodeServices"
 import { ObjectStore } from "@devops-mcp/core/ports/ObjectStore"
 import { s3Timeout } from "@devops-mcp/resilience/Policies"
 import { objectStoreConformance } from "@devops-mcp/testing/conformance/ObjectStore"
+import { asPeer, listening } from "@devops-mcp/testing/Peers"
 import { assert, describe, it as test, layer } from "@effect/vitest"
 import { Config, ConfigProvider, Deferred, Effect, Fiber, Layer, Option } from "effect"
 import { TestClock } from "effect/testing"
@@ -84,20 +85,11 @@ if (endpoint === undefined) {
 type Answer = (request: IncomingMessage, response: ServerResponse) => void
 
 const withServer = Effect.fnUntraced(function* (answer: Answer) {
-  const server = yield* Effect.acquireRelease(
-    Effect.sync(() =>
-      createServer((request, response) => {
-        request.resume()
-        request.on("end", () => answer(request, response))
-      })
-    ),
-    (server) => Effect.sync(() => server.closeAllConnections())
-  )
-  yield* Effect.callback<void>((resume) => {
-    server.listen(0, "127.0.0.1", () => resume(Effect.void))
+  const server = createServer((request, response) => {
+    request.resume()
+    request.on("end", () => answer(request, response))
   })
-  const address = server.address()
-  const port = address !== null && typeof address === "object" ? address.port : 0
+  const port = yield* listening(asPeer(server))
   return { S3_BUCKET: "some-bucket", AWS_ENDPOINT_URL: `http://127.0.0.1:${port}` }
 })
 

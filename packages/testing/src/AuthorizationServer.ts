@@ -1,5 +1,7 @@
 import { Context, Effect, Layer, Schema } from "effect"
-import { Events, OAuth2Server, type TokenRequestIncomingMessage } from "oauth2-mock-server"
+import { createServer } from "node:http"
+import { Events, OAuth2Issuer, OAuth2Service, type TokenRequestIncomingMessage } from "oauth2-mock-server"
+import { asPeer, listening } from "./Peers.ts"
 
 /** What a test changes of a good token; `undefined` takes a claim away. */
 export interface TokenChange {
@@ -51,37 +53,35 @@ export class AuthorizationServer extends Context.Service<
     Layer.effect(
       AuthorizationServer,
       Effect.gen(function* () {
-        const server = new OAuth2Server()
-        const stop = Effect.promise(() => (server.listening ? server.stop() : Promise.resolve()))
+        const oauth = new OAuth2Issuer()
+        const service = new OAuth2Service(oauth)
+        const server = asPeer(createServer(service.requestHandler))
         const addKey = (algorithm: string) =>
           Effect.map(
-            Effect.promise(() => server.issuer.keys.generate(algorithm)),
+            Effect.promise(() => oauth.keys.generate(algorithm)),
             ({ kid }) => kid
           )
         yield* addKey(algorithm)
-        yield* Effect.acquireRelease(
-          Effect.promise(() => server.start(0, "127.0.0.1")),
-          () => stop
-        )
-        server.service.on(
+        const issuer = `http://localhost:${yield* listening(server)}`
+        oauth.url = issuer
+        service.on(
           Events.BeforeTokenSigning,
           ({ payload }: { payload: Record<string, unknown> }, { body }: TokenRequestIncomingMessage) => {
             assign(payload, { ...claims, scope: body.scope, ...(hasResource(body) ? { aud: body.resource } : {}) })
           }
         )
         let change: Parameters<AuthorizationServer["Service"]["onTokenRequest"]>[0] = () => {}
-        server.service.on(Events.BeforeResponse, (answer: TokenAnswer, { body }: TokenRequestIncomingMessage) =>
+        service.on(Events.BeforeResponse, (answer: TokenAnswer, { body }: TokenRequestIncomingMessage) =>
           change({ ...body }, answer)
         )
         let revocations = 0
-        server.service.on(Events.BeforeRevoke, () => revocations++)
-        const issuer = server.issuer.url ?? ""
+        service.on(Events.BeforeRevoke, () => revocations++)
         return AuthorizationServer.of({
           issuer,
           jwksUrl: new URL(`${issuer}/jwks`),
           token: ({ claims: changes = {}, header = {}, kid } = {}) =>
             Effect.promise(() =>
-              server.issuer.buildToken({
+              oauth.buildToken({
                 kid,
                 scopesOrTransform: (tokenHeader, payload) => {
                   assign(tokenHeader, header)
@@ -92,8 +92,11 @@ export class AuthorizationServer extends Context.Service<
           addKey,
           onTokenRequest: (next) => Effect.sync(() => void (change = next)),
           revocations: Effect.sync(() => revocations),
-          publicKeys: Effect.sync(() => server.issuer.keys.toJSON()),
-          stop
+          publicKeys: Effect.sync(() => oauth.keys.toJSON()),
+          stop: Effect.callback<void>((resume) => {
+            server.close(() => resume(Effect.void))
+            server.closeAllConnections()
+          })
         })
       })
     )

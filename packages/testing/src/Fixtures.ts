@@ -3,7 +3,8 @@ import { TenantRepository } from "@devops-mcp/core/ports/TenantRepository"
 import { WebhookRepository } from "@devops-mcp/core/ports/WebhookRepository"
 import { SealedText } from "@devops-mcp/core/secrets/SealedText"
 import { Secrets } from "@devops-mcp/core/secrets/Secrets"
-import { TenantId } from "@devops-mcp/domain/Ids"
+import type { Event } from "@devops-mcp/domain/Event"
+import { DeliveryId, EventId, TenantId } from "@devops-mcp/domain/Ids"
 import * as NodeCrypto from "@effect/platform-node/NodeCrypto"
 import type { Delivery } from "@devops-mcp/domain/Webhook"
 import { DateTime, Effect, Layer, Redacted } from "effect"
@@ -25,6 +26,23 @@ export const acceptOne = Effect.fnUntraced(function* (tenantId: TenantId, delive
   const [answer] = yield* (yield* WebhookRepository).accept(tenantId, [delivery])
   if (answer === undefined) throw new Error("There is no answer for the delivery")
   return answer
+})
+
+/** When the events of tests happen, unless a test says otherwise. */
+export const eventTime = DateTime.makeUnsafe("2026-01-02T03:04:05.678Z")
+
+/** An event as it is first stored. */
+export const newEvent = (fields: Partial<Event> = {}): Event => ({
+  id: freshId(EventId),
+  source: "github",
+  type: "push",
+  title: "Ada pushed",
+  summary: "Ada pushed one commit",
+  occurredAt: eventTime,
+  receivedAt: eventTime,
+  deliveryId: freshId(DeliveryId),
+  status: "received",
+  ...fields
 })
 
 /** An installation's key that everybody knows. */

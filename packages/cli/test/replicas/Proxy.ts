@@ -1,3 +1,4 @@
+import { asPeer, listening } from "@devops-mcp/testing/Peers"
 import { Effect, Queue } from "effect"
 import { createServer, type IncomingMessage, request as nodeRequest, type ServerResponse } from "node:http"
 
@@ -29,20 +30,8 @@ export const makeProxy = Effect.fnUntraced(function* (first: string) {
     request.pipe(onward)
   }
 
-  const server = createServer(forward)
-  const port = yield* Effect.acquireRelease(
-    Effect.callback<number>((resume) => {
-      server.listen(0, "127.0.0.1", () => {
-        const address = server.address()
-        resume(Effect.succeed(typeof address === "object" && address !== null ? address.port : 0))
-      })
-    }),
-    () =>
-      Effect.sync(() => {
-        server.close()
-        server.closeAllConnections()
-      })
-  )
+  // What it passes on is heard where it comes from.
+  const port = yield* listening(asPeer(createServer(forward)))
 
   /** Waits for the next answer that is so. */
   const next = (matches: (answer: Passed) => boolean) => Effect.repeat(Queue.take(passed), { until: matches })
