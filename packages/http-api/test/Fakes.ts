@@ -40,6 +40,7 @@ import type { Task } from "@devops-mcp/domain/Task"
 import { type Webhook, WebhookSource } from "@devops-mcp/domain/Webhook"
 import { DeadLettersFake } from "./DeadLetterFakes.ts"
 import { ReplaysOnFakes } from "./ReplayFakes.ts"
+import { auditInto } from "@devops-mcp/testing/AuditInto"
 import { TestSecrets } from "@devops-mcp/testing/Fixtures"
 import { testLimits } from "@devops-mcp/testing/TestLimits"
 import * as NodeCrypto from "@effect/platform-node/NodeCrypto"
@@ -66,8 +67,7 @@ const AuditFake = Layer.effect(
   Audit,
   Effect.map(Acts, (acts) =>
     Audit.of({
-      record: (act) => Effect.sync(() => void acts.push(act)),
-      repeated: (act) => Effect.sync(() => void acts.push({ ...act, changes: false })),
+      ...auditInto((act) => acts.push(act)),
       refused: (refusal) => Effect.sync(() => void refusals.push(refusal))
     })
   )
