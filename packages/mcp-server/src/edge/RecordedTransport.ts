@@ -1,16 +1,12 @@
 import type { Audit } from "@devops-mcp/core/audit/Audit"
 import { BeingHandled, type Handled } from "@devops-mcp/core/audit/OnRecord"
 import type { AuditOutcome } from "@devops-mcp/domain/Audit"
-import {
-  isJSONRPCErrorResponse,
-  isJSONRPCNotification,
-  isJSONRPCRequest,
-  isJSONRPCResultResponse,
-  type JSONRPCMessage,
-  type MessageExtraInfo,
-  type RequestId,
-  type Transport,
-  type TransportSendOptions
+import type {
+  JSONRPCMessage,
+  MessageExtraInfo,
+  RequestId,
+  Transport,
+  TransportSendOptions
 } from "@modelcontextprotocol/server"
 import { Clock, Context, Effect, Exit } from "effect"
 import type { Caller } from "./Caller.ts"
@@ -50,12 +46,12 @@ export const messageOnRecord = (
   )
 
 /** What a message without an answer is called: a notification by its method, and an answer of the client. */
-export const unansweredName = (message: JSONRPCMessage): string =>
-  isJSONRPCNotification(message) ? message.method : "response"
+export const unansweredName = (message: JSONRPCMessage): string => ("method" in message ? message.method : "response")
 
 /**
  * Sees to it that everything that clients say has its row, whoever answers it: a handler, the SDK or nobody. Rows that
- * say more, which registries write for what they do, take the place of those written here.
+ * say more, which registries write for what they do, take the place of those written here. Messages have been held
+ * against their schema before they come here; the SDK's guards would do so once more.
  */
 export class RecordedTransport implements Transport {
   onclose?: () => void
@@ -84,12 +80,10 @@ export class RecordedTransport implements Transport {
   }
 
   send(message: JSONRPCMessage, options?: TransportSendOptions) {
-    if (isJSONRPCResultResponse(message)) this.#settle(message.id, "ok")
-    else if (isJSONRPCErrorResponse(message)) this.#settle(message.id, "failed")
+    if ("result" in message) this.#settle(message.id, "ok")
+    else if ("error" in message) this.#settle(message.id, "failed")
     // The answer to `subscriptions/listen` comes when the subscription ends.
-    else if (isJSONRPCNotification(message) && message.method === acknowledged) {
-      this.#settle(subscriptionOf(message), "ok")
-    }
+    else if (message.method === acknowledged) this.#settle(subscriptionOf(message), "ok")
     return this.#options.transport.send(message, options)
   }
 
@@ -111,12 +105,11 @@ export class RecordedTransport implements Transport {
 
   #receive(message: JSONRPCMessage, extra: MessageExtraInfo | undefined) {
     const caller = this.#options.callerOf(extra)
-    if (isJSONRPCRequest(message)) {
-      if (caller !== undefined) this.#ask(message.id, message.method, caller)
-    } else if (caller !== undefined) {
-      Effect.runForkWith(caller.context)(messageOnRecord(this.#options.audit, caller, unansweredName(message)))
+    if (caller !== undefined) {
+      if ("method" in message && "id" in message) this.#ask(message.id, message.method, caller)
+      else Effect.runForkWith(caller.context)(messageOnRecord(this.#options.audit, caller, unansweredName(message)))
     }
-    if (isJSONRPCNotification(message) && message.method === "notifications/cancelled") {
+    if ("method" in message && message.method === "notifications/cancelled") {
       const id = message.params?.["requestId"]
       // A subscription was answered, and no handler is told that its request is cancelled before it has it.
       if (isId(id)) this.#settle(id, "failed")
