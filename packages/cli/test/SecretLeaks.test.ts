@@ -202,8 +202,17 @@ layer(Layer.merge(NodeServices.layer, AuthorizationServer.layer(claims)), {
           wanted
         )
         for (const query of [`code=${secrets.code}&state=${secrets.code}`, `code=${secrets.code}&state=${state}`]) {
-          const answer = yield* Effect.promise(() => fetch(`${program.url}/oauth/callback?${query}`))
-          watch.hear("the OAuth callback", yield* Effect.promise(() => answer.text()))
+          // The form on the page is where the code belongs, and the only place.
+          const page = yield* Effect.promise(() => fetch(`${program.url}/oauth/callback?${query}`))
+          const text = yield* Effect.promise(() => page.text())
+          watch.hear("the OAuth callback", text.replace(/<input type="hidden" name="(?:code|state)"[^>]*>/g, ""))
+          const body = new URLSearchParams(`${query}&decision=connect`)
+          for (const site of ["cross-site", "same-origin"]) {
+            const form = { method: "POST", body, headers: { "sec-fetch-site": site } }
+            const answer = yield* Effect.promise(() => fetch(`${program.url}/oauth/callback`, form))
+            assert.strictEqual(answer.status, site === "same-origin" ? 400 : 403)
+            watch.hear("the OAuth callback's form", yield* Effect.promise(() => answer.text()))
+          }
         }
 
         const socket = yield* connectWebSocket("SDK 2 auto", `${program.url.replace("http", "ws")}/mcp/ws`, key)

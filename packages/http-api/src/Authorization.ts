@@ -1,10 +1,10 @@
 import { Authorization, Caller, OnlyReads, Requires } from "@devops-mcp/contract/Authorization"
 import { Forbidden, GatewayTimeout } from "@devops-mcp/contract/Problems"
 import { Audit } from "@devops-mcp/core/audit/Audit"
+import { outcomeOf } from "@devops-mcp/core/audit/OnRecord"
 import { Limits } from "@devops-mcp/core/limits/Limits"
 import { RateLimited } from "@devops-mcp/core/limits/RateLimited"
 import { allows } from "@devops-mcp/core/Policy"
-import type { AuditOutcome } from "@devops-mcp/domain/Audit"
 import type { Principal } from "@devops-mcp/domain/Principal"
 import { RequestId } from "@devops-mcp/observability/RequestContext"
 import { apiRequestTimeout } from "@devops-mcp/resilience/Policies"
@@ -17,9 +17,6 @@ import { readBody } from "./Validation.ts"
 const readingMethods: ReadonlySet<string> = new Set(["GET", "HEAD"])
 
 const isRateLimited = Schema.is(RateLimited)
-
-const outcomeOf = (status: number): AuditOutcome =>
-  status < 400 ? "ok" : status === 401 || status === 403 ? "denied" : "failed"
 
 /** The status that an answer has or will have. */
 const statusOf = (exit: Exit.Exit<HttpServerResponse.HttpServerResponse, unknown>) =>

@@ -19,10 +19,10 @@ import { ToolKindsHandlers } from "./handlers/ToolKinds.ts"
 import { ToolsHandlers } from "./handlers/Tools.ts"
 import { WebhooksHandlers } from "./handlers/Webhooks.ts"
 import { IdempotencyLive } from "./Idempotency.ts"
-import { MethodNotAllowedRoutes } from "./MethodNotAllowed.ts"
 import { OAuthCallbackRoute } from "./OAuthCallback.ts"
 import { PermissionsDeclared } from "./Permissions.ts"
 import { RpcRoute } from "./rpc/RpcRoute.ts"
+import { UnservedRoutes } from "./Unserved.ts"
 import { ValidationLive } from "./Validation.ts"
 
 const ApiRoutes = HttpApiBuilder.layer(Api, { openapiPath: "/openapi.json" }).pipe(
@@ -49,4 +49,4 @@ const ApiRoutes = HttpApiBuilder.layer(Api, { openapiPath: "/openapi.json" }).pi
 )
 
 /** Every route of the HTTP API with its document and its reference; what it needs are use-cases and repositories. */
-export const HttpApiRoutes = Layer.mergeAll(ApiRoutes, DocsRoute, OAuthCallbackRoute, RpcRoute, MethodNotAllowedRoutes)
+export const HttpApiRoutes = Layer.mergeAll(ApiRoutes, DocsRoute, OAuthCallbackRoute, RpcRoute, UnservedRoutes)

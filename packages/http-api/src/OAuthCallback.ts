@@ -1,62 +1,65 @@
 import { Audit } from "@devops-mcp/core/audit/Audit"
-import { Connections } from "@devops-mcp/core/connections/Connections"
-import type { AuthorizationAnswer } from "@devops-mcp/core/ports/OAuthClient"
+import { type ConnectionRefused, Connections } from "@devops-mcp/core/connections/Connections"
+import type { CacheError } from "@devops-mcp/core/ports/Cache"
+import type { StoreError } from "@devops-mcp/core/ports/StoreError"
 import type { AuditOutcome } from "@devops-mcp/domain/Audit"
 import type { Principal } from "@devops-mcp/domain/Principal"
 import { RequestId } from "@devops-mcp/observability/RequestContext"
-import { Clock, Effect, Schema } from "effect"
-import { HttpRouter, HttpServerRequest, HttpServerResponse } from "effect/http"
+import { requestBodyTimeout } from "@devops-mcp/resilience/Policies"
+import { ByteSize, Clock, Effect, Schema } from "effect"
+import { HttpIncomingMessage, HttpRouter, HttpServerRequest, type HttpServerResponse } from "effect/http"
+import { consentPage, notConnected, page } from "./OAuthPages.ts"
+import { makePublicAddress } from "./PublicAddress.ts"
 
 /** Where authorization servers send browsers back to; the redirect URI to register there is this under `PUBLIC_URL`. */
 export const callbackPath = "/oauth/callback"
 
-/** What an authorization server may put into the address. A parameter that comes twice is an array, and refused. */
-const Answer = Schema.Struct({
-  state: Schema.String.check(Schema.isBetweenLength(1, 2000)),
-  code: Schema.optionalKey(Schema.String.check(Schema.isBetweenLength(1, 4000))),
-  iss: Schema.optionalKey(Schema.String.check(Schema.isMaxLength(2000))),
-  error: Schema.optionalKey(Schema.String.check(Schema.isMaxLength(200)))
-})
+const State = Schema.String.check(Schema.isBetweenLength(1, 2000))
 
-/** The page shows text and does nothing: no script, no form, no link, no frame. */
-const contentSecurityPolicy = "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-
-const entities: Readonly<Record<string, string>> = {
-  "&": "&amp;",
-  "<": "&lt;",
-  ">": "&gt;",
-  '"': "&quot;",
-  "'": "&#39;"
+/** What there is when somebody has allowed a connection. */
+const allowed = {
+  state: State,
+  code: Schema.String.check(Schema.isBetweenLength(1, 4000)),
+  iss: Schema.optionalKey(Schema.String.check(Schema.isMaxLength(2000)))
 }
 
-const escaped = (text: string) => text.replace(/[&<>"']/g, (character) => entities[character] ?? "")
+/** What an authorization server may put into the address. A parameter that comes twice is an array, and refused. */
+const Answer = Schema.Union([Schema.Struct({ state: State, error: Schema.String }), Schema.Struct(allowed)])
 
-const page = (status: number, title: string, text: string) =>
-  HttpServerResponse.text(
-    `<!doctype html><html lang="en"><meta charset="utf-8"><title>${escaped(title)}</title><h1>${escaped(title)}</h1><p>${escaped(text)}</p></html>\n`,
-    {
-      status,
-      contentType: "text/html; charset=utf-8",
-      headers: {
-        "content-security-policy": contentSecurityPolicy,
-        "referrer-policy": "no-referrer",
-        "cache-control": "no-store"
-      }
-    }
-  )
+/** What our own page sends. */
+const Decision = Schema.Struct({ ...allowed, decision: Schema.Literals(["connect", "discard"]) })
 
-const failed = (status: number, text: string) => page(status, "Not connected", text)
+/** More than a form with all of that. */
+const largestForm = ByteSize.kibibytes(32)
+
+type Page = Effect.Effect<HttpServerResponse.HttpServerResponse>
+
+/** The page of whoever meets an error on the way. */
+const orPage = (
+  answered: Effect.Effect<HttpServerResponse.HttpServerResponse, ConnectionRefused | CacheError | StoreError>
+): Page =>
+  Effect.catchTags(answered, {
+    "@devops-mcp/core/connections/Connections/ConnectionRefused": ({ detail }) =>
+      Effect.succeed(notConnected(400, detail)),
+    "@devops-mcp/core/ports/Cache/CacheError": (error) =>
+      Effect.as(Effect.logWarning(error.message, error), notConnected(503, "Try again later.")),
+    "@devops-mcp/core/ports/StoreError": (error) =>
+      Effect.as(Effect.logWarning(error.message, error), notConnected(503, "Start the connection again."))
+  })
 
 /**
- * `GET /oauth/callback`: a browser comes back from an authorization server. It brings no credential: the state in the
- * address says who asked, and the page names that caller, for whoever opened the link to notice if it was not they.
+ * `/oauth/callback`: a browser comes back from an authorization server. It brings no credential; the state in the
+ * address says who asked. Anybody can be sent here by a link that somebody else asked for, so GET changes nothing: its
+ * page names who asked for what, and only the form on it makes the connection.
  */
 export const OAuthCallbackRoute = HttpRouter.use(
   Effect.fnUntraced(function* (router) {
     const connections = yield* Connections
     const audit = yield* Audit
+    const { address } = yield* makePublicAddress
 
     const record = Effect.fnUntraced(function* (
+      action: "connections.complete" | "connections.discard",
       principal: Principal,
       outcome: AuditOutcome,
       startedAt: number,
@@ -64,7 +67,7 @@ export const OAuthCallbackRoute = HttpRouter.use(
     ) {
       yield* audit.record({
         principal,
-        action: "connections.complete",
+        action,
         ...(target === undefined ? {} : { target }),
         outcome,
         changes: outcome === "ok",
@@ -73,40 +76,79 @@ export const OAuthCallbackRoute = HttpRouter.use(
       })
     })
 
-    const complete = Effect.fnUntraced(function* (answer: AuthorizationAnswer) {
+    const ask = (answer: typeof Answer.Type): Page => {
+      const pending = connections.pending(answer.state)
+      return orPage(
+        "error" in answer
+          ? Effect.map(pending, ({ provider }) =>
+              notConnected(400, `'${provider.name}' says that you did not allow it. Nothing was connected.`)
+            )
+          : Effect.map(pending, (found) => consentPage(found, answer))
+      )
+    }
+
+    const decide = Effect.fnUntraced(function* ({ decision, ...answer }: typeof Decision.Type) {
       const startedAt = yield* Clock.currentTimeMillis
+      if (decision === "discard") {
+        const discarded = Effect.tap(connections.discard(answer.state), (principal) =>
+          record("connections.discard", principal, "ok", startedAt)
+        )
+        const text = "Nothing was connected. You may also take back at the provider what you allowed there."
+        return yield* orPage(Effect.as(discarded, notConnected(200, text)))
+      }
       return yield* connections.complete(answer).pipe(
-        Effect.tap(({ connection, principal }) => record(principal, "ok", startedAt, connection.id)),
-        Effect.map(({ connection, principal }) =>
-          page(
+        Effect.tap(({ connection, principal }) =>
+          record("connections.complete", principal, "ok", startedAt, connection.id)
+        ),
+        Effect.tapErrorTag("@devops-mcp/core/connections/Connections/ConnectionRefused", ({ principal }) =>
+          principal === undefined ? Effect.void : record("connections.complete", principal, "failed", startedAt)
+        ),
+        Effect.map(({ connection: { provider, shared }, principal }) => {
+          const user = `${shared ? "everybody in the tenant of " : ""}'${principal.name}'`
+          return page(
             200,
             "Connected",
-            `Your account of '${connection.provider}' is connected for ${connection.shared ? "everybody in the tenant of " : ""}'${principal.name}'. You can close this window.`
+            `Your account of '${provider}' is connected for ${user}. You can close this window.`
           )
-        ),
-        Effect.catchTags({
-          "@devops-mcp/core/connections/Connections/ConnectionRefused": ({ detail, principal }) =>
-            Effect.as(
-              principal === undefined ? Effect.void : record(principal, "failed", startedAt),
-              failed(400, detail)
-            ),
-          "@devops-mcp/core/ports/Cache/CacheError": (error) =>
-            Effect.as(Effect.logWarning(error.message, error), failed(503, "Try again later.")),
-          "@devops-mcp/core/ports/StoreError": (error) =>
-            Effect.as(Effect.logWarning(error.message, error), failed(503, "Start the connection again."))
-        })
+        }),
+        orPage
       )
     })
+
+    /** Only our own page may send the form. Browsers that do not tell its site yet tell its origin. */
+    const isOurs = Effect.gen(function* () {
+      const { headers } = yield* HttpServerRequest.HttpServerRequest
+      const site = headers["sec-fetch-site"]
+      return site === undefined ? headers["origin"] === URL.parse(yield* address)?.origin : site === "same-origin"
+    })
+
+    const notOurs = notConnected(403, "This did not come from our own page. Open the link again.")
 
     yield* router.add(
       "GET",
       callbackPath,
       HttpServerRequest.schemaSearchParams(Answer).pipe(
         Effect.matchEffect({
-          onSuccess: complete,
-          onFailure: () => Effect.succeed(failed(400, "This is not an answer of an authorization server."))
+          onSuccess: ask,
+          onFailure: () => Effect.succeed(notConnected(400, "This is not an answer of an authorization server."))
         })
       )
+    )
+
+    yield* router.add(
+      "POST",
+      callbackPath,
+      Effect.gen(function* () {
+        if (!(yield* isOurs)) return notOurs
+        return yield* HttpServerRequest.schemaBodyUrlParams(Decision).pipe(
+          Effect.provideService(HttpIncomingMessage.MaxBodySize, largestForm),
+          Effect.timeout(requestBodyTimeout),
+          Effect.matchEffect({
+            onSuccess: decide,
+            onFailure: () => Effect.succeed(notConnected(400, "This is not the form of our own page."))
+          })
+        )
+      })
     )
   })
 )

@@ -34,12 +34,23 @@ import { Webhooks } from "@devops-mcp/core/webhooks/Webhooks"
 import { AuditRecord } from "@devops-mcp/domain/Audit"
 import type { AgentContext } from "@devops-mcp/domain/AgentContext"
 import { Conflict, InvalidInput, NotFound, StaleVersion, Unauthenticated } from "@devops-mcp/domain/Errors"
-import { ApiKeyId, AuditId, ConnectionId, ContextId, TaskId, TenantId, WebhookId } from "@devops-mcp/domain/Ids"
+import type { OAuthProvider } from "@devops-mcp/domain/Connection"
+import {
+  ApiKeyId,
+  AuditId,
+  ConnectionId,
+  ContextId,
+  OAuthProviderId,
+  TaskId,
+  TenantId,
+  WebhookId
+} from "@devops-mcp/domain/Ids"
 import { type Principal, Role } from "@devops-mcp/domain/Principal"
 import type { Task } from "@devops-mcp/domain/Task"
 import { type Webhook, WebhookSource } from "@devops-mcp/domain/Webhook"
 import { DeadLettersFake } from "./DeadLetterFakes.ts"
 import { ReplaysOnFakes } from "./ReplayFakes.ts"
+import { auditInto } from "@devops-mcp/testing/AuditInto"
 import { TestSecrets } from "@devops-mcp/testing/Fixtures"
 import { testLimits } from "@devops-mcp/testing/TestLimits"
 import * as NodeCrypto from "@effect/platform-node/NodeCrypto"
@@ -66,8 +77,7 @@ const AuditFake = Layer.effect(
   Audit,
   Effect.map(Acts, (acts) =>
     Audit.of({
-      record: (act) => Effect.sync(() => void acts.push(act)),
-      repeated: (act) => Effect.sync(() => void acts.push({ ...act, changes: false })),
+      ...auditInto((act) => acts.push(act)),
       refused: (refusal) => Effect.sync(() => void refusals.push(refusal))
     })
   )
@@ -203,23 +213,57 @@ const ToolsFake = Layer.mock(Tools, {
   health: () => Effect.fail(new ToolFailure({ code: "unavailable", detail: "No answer", retryable: true }))
 })
 
-/** The state `good` makes a connection for a caller with an odd name; `refused` is one of the same caller. */
+/** Who asked for all connections. */
+const connecting: Principal = {
+  tenantId,
+  credential: "api_key",
+  actor: apiKeyId,
+  name: "<b>build</b>",
+  role: "agent",
+  scopes: scopesOf("agent")
+}
+
+const oauthProvider: OAuthProvider = {
+  id: OAuthProviderId.make("01980000-0000-7000-8000-0000000000b2"),
+  name: "acme",
+  authorizationEndpoint: "https://sso.acme.example/authorize",
+  tokenEndpoint: "https://sso.acme.example/token",
+  clientAuthentication: "none",
+  issRequired: false,
+  clientId: "devops-mcp",
+  scopes: ["repo", "read:user"],
+  allowPrivateNetwork: false,
+  createdAt
+}
+
+const unlessGood = (state: string): Effect.Effect<void, CacheError | ConnectionRefused> => {
+  if (state === "down") return Effect.fail(new CacheError({ operation: "get", cause: "down" }))
+  if (["good", "refused", "shared"].includes(state)) return Effect.void
+  return Effect.fail(new ConnectionRefused({ detail: "Not one of ours" }))
+}
+
+/** What was done with states, in its order. */
+export const connectionsAsked: Array<string> = []
+
+const asked = (what: string) => Effect.sync(() => void connectionsAsked.push(what))
+
+/** The states `good` and `shared` make a connection for a caller with an odd name; `refused` fails in the end. */
 const ConnectionsFake = Layer.mock(Connections, {
-  complete: ({ error = "", state }) => {
-    const principal: Principal = {
-      tenantId,
-      credential: "api_key",
-      actor: apiKeyId,
-      name: "<b>build</b>",
-      role: "agent",
-      scopes: scopesOf("agent")
-    }
-    if (state === "refused") return Effect.fail(new ConnectionRefused({ detail: `It refused: ${error}`, principal }))
-    if (state === "down") return Effect.fail(new CacheError({ operation: "get", cause: "down" }))
-    if (state !== "good") return Effect.fail(new ConnectionRefused({ detail: "Not one of ours" }))
+  pending: (state) =>
+    Effect.andThen(unlessGood(state), asked(`pending ${state}`)).pipe(
+      Effect.as({ principal: connecting, tenant: "A & B", provider: oauthProvider, shared: state === "shared" })
+    ),
+  discard: (state) => Effect.andThen(unlessGood(state), asked(`discard ${state}`)).pipe(Effect.as(connecting)),
+  complete: ({ code, iss = "", state }) => {
     const id = ConnectionId.make("01980000-0000-7000-8000-0000000000b1")
-    const connection = { id, provider: "acme", shared: false, status: "connected" as const, scopes: [] }
-    return Effect.succeed({ principal, connection: { ...connection, createdAt, updatedAt: createdAt } })
+    const connection = { id, provider: "acme", shared: state === "shared", status: "connected" as const, scopes: [] }
+    return Effect.andThen(unlessGood(state), asked(`complete ${state} ${code} ${iss}`)).pipe(
+      Effect.andThen(
+        state === "refused"
+          ? Effect.fail(new ConnectionRefused({ detail: "It refused: invalid_grant", principal: connecting }))
+          : Effect.succeed({ principal: connecting, connection: { ...connection, createdAt, updatedAt: createdAt } })
+      )
+    )
   }
 })
 

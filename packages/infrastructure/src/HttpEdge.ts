@@ -97,7 +97,7 @@ const withHeaders = (requestId: string, secure: boolean) =>
       "x-request-id": requestId,
       ...(Option.isSome(span) ? { traceparent: HttpTraceContext.toHeaders(span.value)["traceparent"] } : {}),
       "x-content-type-options": "nosniff",
-      "referrer-policy": "no-referrer",
+      "referrer-policy": response.headers["referrer-policy"] ?? "no-referrer",
       "x-frame-options": "DENY",
       "cross-origin-resource-policy": "same-origin",
       ...(secure ? strictTransport : {}),

@@ -4,6 +4,7 @@ import { scopesOf } from "@devops-mcp/core/Policy"
 import { Cache } from "@devops-mcp/core/ports/Cache"
 import { ConnectionRepository } from "@devops-mcp/core/ports/ConnectionRepository"
 import { OAuthClient } from "@devops-mcp/core/ports/OAuthClient"
+import { TenantRepository } from "@devops-mcp/core/ports/TenantRepository"
 import { ToolRepository } from "@devops-mcp/core/ports/ToolRepository"
 import { ToolId } from "@devops-mcp/domain/Ids"
 import { AuthorizationServer } from "@devops-mcp/testing/AuthorizationServer"
@@ -20,6 +21,7 @@ import {
   connect,
   logged,
   notConnectedTag,
+  OtherReplica,
   principalOf,
   refusedTag,
   rotating,
@@ -99,6 +101,33 @@ layer(TestLayer, { excludeTestServices: true, timeout: "60 seconds" })("connecti
     })
   )
 
+  it.effect(
+    "whoever comes back is told what it is about, as often as they like, and it ends when it is discarded",
+    () =>
+      Effect.gen(function* () {
+        const connections = yield* Connections
+        const other = yield* OtherReplica
+        const { caller, provider, tenantId } = yield* setUp("admin")
+        const { name: tenant } = yield* Effect.flatMap(TenantRepository, (tenants) => tenants.get(tenantId))
+        for (const shared of [false, true]) {
+          const { authorizationUrl, state } = yield* start(caller, shared)
+          const answer = yield* allow(authorizationUrl)
+          for (const replica of [connections, other, connections]) {
+            assert.deepStrictEqual(yield* replica.pending(state), { principal: caller, tenant, provider, shared })
+          }
+          assert.strictEqual((yield* Effect.flip(connections.pending(state.slice(0, -1))))._tag, refusedTag)
+          assert.deepStrictEqual(yield* other.discard(state), caller)
+          assert.strictEqual((yield* Effect.flip(connections.pending(state)))._tag, refusedTag)
+          assert.strictEqual((yield* Effect.flip(connections.discard(state)))._tag, refusedTag)
+          assert.strictEqual((yield* Effect.flip(complete(answer)))._tag, refusedTag)
+        }
+        assert.strictEqual((yield* Effect.flip(accessToken(caller)))._tag, notConnectedTag)
+        const connected = yield* start(caller)
+        yield* complete(yield* allow(connected.authorizationUrl))
+        assert.strictEqual((yield* Effect.flip(connections.pending(connected.state)))._tag, refusedTag)
+      })
+  )
+
   it.effect("a state of another caller, a forged one and one of another installation are refused", () =>
     Effect.gen(function* () {
       const { caller, tenantId } = yield* setUp()
@@ -123,10 +152,14 @@ layer(TestLayer, { excludeTestServices: true, timeout: "60 seconds" })("connecti
     })
   )
 
-  it.effect("an answer of another issuer, and one that says no, make no connection", () =>
+  it.effect("an answer of another issuer, and one with another code, make no connection", () =>
     Effect.gen(function* () {
       const { caller } = yield* setUp()
-      const answers = [{ iss: "https://evil.example.com" }, { error: "access_denied" }, { error: "<script>" }]
+      yield* serve((_, answer) => {
+        answer.statusCode = 400
+        answer.body = { error: "<script>" }
+      })
+      const answers = [{ iss: "https://evil.example.com" }, { code: "<script>" }]
       for (const change of answers) {
         const { authorizationUrl } = yield* start(caller)
         const error = yield* Effect.flip(complete({ ...(yield* allow(authorizationUrl)), ...change }))

@@ -83,12 +83,8 @@ export const allow = Effect.fnUntraced(function* (authorizationUrl: string) {
 export const start = (caller: Principal, shared = false) =>
   Effect.flatMap(Connections, (connections) => connections.start(caller, { provider: "acme", shared }, callback))
 
-export const complete = (answer: {
-  readonly code?: string
-  readonly state: string
-  readonly iss?: string
-  readonly error?: string
-}) => Effect.flatMap(Connections, (connections) => connections.complete(answer))
+export const complete = (answer: { readonly code: string; readonly state: string; readonly iss?: string }) =>
+  Effect.flatMap(Connections, (connections) => connections.complete(answer))
 
 export const connect = Effect.fnUntraced(function* (caller: Principal, shared = false) {
   const { authorizationUrl } = yield* start(caller, shared)
@@ -123,5 +119,8 @@ export const rotating = (lifetimes: { readonly first: number; readonly later: nu
   return { change, requests }
 }
 
+/** Has the authorization server answer otherwise until the test ends. */
 export const serve = (change: (form: Readonly<Record<string, unknown>>, answer: TokenAnswer) => void) =>
-  Effect.flatMap(AuthorizationServer, (server) => server.onTokenRequest(change))
+  Effect.flatMap(AuthorizationServer, ({ onTokenRequest }) =>
+    Effect.acquireRelease(onTokenRequest(change), () => onTokenRequest(() => {}))
+  )

@@ -31,7 +31,6 @@ const serve = Effect.fn("McpStdio.serve")(
     const random = yield* SecureRandom.SecureRandom
     const apiKey = yield* stdioApiKey
     const caller = yield* authentication.authenticate(apiKey)
-    const { tenantId } = caller
     yield* onRecord(registries, caller, yield* random.uuidV7())
 
     const context = yield* Effect.context<never>()
@@ -41,7 +40,7 @@ const serve = Effect.fn("McpStdio.serve")(
         const connection = openConnection({
           registries,
           transport,
-          tenantId,
+          admitted: caller,
           context,
           principal: authentication.authenticate(apiKey),
           requestId: random.uuidV7(),

@@ -26,6 +26,7 @@ import { NotFound, StaleVersion, Unauthenticated } from "@devops-mcp/domain/Erro
 import { ApiKeyId, ContextId, ContextItemId, DeadLetterId, DocumentId, TenantId, ToolId } from "@devops-mcp/domain/Ids"
 import { type Principal, Role } from "@devops-mcp/domain/Principal"
 import type { Tool } from "@devops-mcp/domain/Tool"
+import { auditInto } from "@devops-mcp/testing/AuditInto"
 import { TestSecrets, TestSigningKey } from "@devops-mcp/testing/Fixtures"
 import { testLimits } from "@devops-mcp/testing/TestLimits"
 import * as NodeCrypto from "@effect/platform-node/NodeCrypto"
@@ -258,13 +259,7 @@ const ToolsFake = Tools.layer.pipe(
 
 const AuditFake = Layer.effect(
   Audit,
-  Effect.map(Observed, ({ acts }) =>
-    Audit.of({
-      record: (act) => Effect.asVoid(Queue.offer(acts, act)),
-      repeated: (act) => Effect.asVoid(Queue.offer(acts, { ...act, changes: false })),
-      refused: () => Effect.void
-    })
-  )
+  Effect.map(Observed, ({ acts }) => auditInto((act) => Queue.offerUnsafe(acts, act)))
 )
 
 /** Cursors of nothing: these suites are about tools. */

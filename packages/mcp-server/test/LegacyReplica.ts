@@ -10,7 +10,7 @@ import { ProtocolError, Server } from "@modelcontextprotocol/server"
 import { Context, Effect, Exit, Layer, Queue, Schema, Scope, Stream } from "effect"
 import { SecureRandom } from "effect/crypto"
 import type { HttpServerResponse } from "effect/http"
-import { Caller } from "../src/edge/Caller.ts"
+import { Caller, callerOf } from "../src/edge/Caller.ts"
 import { type LegacyHttp, makeLegacyHttp } from "../src/http/legacy/LegacyHttp.ts"
 import type { MakeServer } from "../src/http/legacy/SessionServer.ts"
 import { wholeCatalogue } from "../src/registry/View.ts"
@@ -49,7 +49,7 @@ const text = (value: string) => ({ content: [{ type: "text" as const, text: valu
 /** A small server: each tool does one thing that a transport must bring across. */
 const serverWith =
   ({ aborted, go, started }: Signals): MakeServer =>
-  (callerOf) => {
+  () => {
     const server = new Server(
       { name: "small", version: "1" },
       {
@@ -209,6 +209,7 @@ export const clientOf = (principal: Principal, session?: string) => {
       principal,
       headers: { ...accept, ...(session === undefined ? {} : { "mcp-session-id": session }), ...headers },
       caller: new Caller({
+        admitted: principal,
         principal: Effect.succeed(principal),
         requestId: Effect.succeed("request"),
         context: Context.empty(),

@@ -327,6 +327,7 @@ layer(ResourceServer, { excludeTestServices: true })("the MCP server as a resour
 describe("nothing is passed through", () => {
   it("the SDK knows who calls and has no token that it could pass on", () => {
     const caller = new Caller({
+      admitted: undefined as never,
       principal: Effect.never,
       requestId: Effect.never,
       context: Context.empty(),

@@ -10,6 +10,7 @@ import { SecureRandom } from "effect/crypto"
 import { FetchHttpClient, HttpRouter, HttpServer } from "effect/http"
 import { createServer } from "node:http"
 import { McpHttp } from "../src/http/McpHttp.ts"
+import { McpRoutes } from "../src/McpRoutes.ts"
 import { principalOf, RegistriesFake } from "./Fakes.ts"
 
 /** Where the server under test listens. */
@@ -69,9 +70,15 @@ export const TestServer = Layer.merge(
 )
 
 /** The same behind what production puts around its routes: limits of connections, and answers where no route is. */
-export const EdgeServer = Address.layer.pipe(
-  Layer.provideMerge(serve(McpHttp)),
-  Layer.provideMerge(RegistriesFake),
-  Layer.provide([SessionsLive, BusMemory.layer, SecureRandom.layerWebCrypto]),
-  Layer.provide([Environment, listening(globalThis.runWatch)])
-)
+const onEdge = <E, R>(routes: Layer.Layer<never, E, R>) =>
+  Address.layer.pipe(
+    Layer.provideMerge(serve(routes)),
+    Layer.provideMerge(RegistriesFake),
+    Layer.provide([SessionsLive, BusMemory.layer, SecureRandom.layerWebCrypto]),
+    Layer.provide([Environment, listening(globalThis.runWatch)])
+  )
+
+export const EdgeServer = onEdge(McpHttp)
+
+/** All transports that go over HTTP. */
+export const EveryTransport = onEdge(McpRoutes)

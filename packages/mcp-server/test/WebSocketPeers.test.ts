@@ -57,7 +57,7 @@ describe("the number of WebSockets", () => {
   it.effect("is bounded for each caller", () =>
     Effect.gen(function* () {
       const { reserve } = yield* makeWebSocketPeers
-      const admitted = { principal, credential: undefined as never, view: undefined as never }
+      const admitted = { address: undefined, principal, credential: undefined as never, view: undefined as never }
       const sockets = Array.from({ length: maxWebSocketsOfCaller }, () => new PassThrough())
       for (const socket of sockets) assert.isUndefined(reserve(admitted, socket))
       assert.strictEqual(reserve(admitted, new PassThrough())?.status, 429)

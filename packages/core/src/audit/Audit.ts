@@ -9,6 +9,7 @@ import { makeNewId } from "../NewId.ts"
 import { AuditRepository } from "../ports/AuditRepository.ts"
 import { StoreError } from "../ports/StoreError.ts"
 import { makeAuditChain } from "./AuditChain.ts"
+import { noting } from "./OnRecord.ts"
 import { makeRefusals, type Refusal } from "./Refusals.ts"
 import { makeRepeated } from "./Repeated.ts"
 
@@ -200,7 +201,7 @@ export class Audit extends Context.Service<
               })
             )
 
-      return Audit.of({ record, repeated: (act) => repeat({ ...act, changes: false }), refused })
+      return Audit.of(noting({ record, repeated: (act) => repeat({ ...act, changes: false }), refused }))
     })
   )
 }

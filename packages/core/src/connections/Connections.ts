@@ -1,5 +1,5 @@
 import type { CreateConnection, StartedConnection } from "@devops-mcp/contract/ConnectionsApi"
-import type { Connection } from "@devops-mcp/domain/Connection"
+import type { Connection, OAuthProvider } from "@devops-mcp/domain/Connection"
 import { type Forbidden, InvalidInput, type NotFound } from "@devops-mcp/domain/Errors"
 import { ConnectionId, type TenantId } from "@devops-mcp/domain/Ids"
 import { Principal } from "@devops-mcp/domain/Principal"
@@ -10,6 +10,7 @@ import type { CacheError } from "../ports/Cache.ts"
 import { ConnectionRepository, type StoredConnection } from "../ports/ConnectionRepository.ts"
 import { type AuthorizationAnswer, OAuthClient, type OAuthFailure } from "../ports/OAuthClient.ts"
 import type { StoreError } from "../ports/StoreError.ts"
+import { TenantRepository } from "../ports/TenantRepository.ts"
 import { ToolRepository } from "../ports/ToolRepository.ts"
 import type { SecretUnreadable } from "../secrets/Secrets.ts"
 import { makeAccessTokens, type NotConnected } from "./AccessTokens.ts"
@@ -27,6 +28,15 @@ export class ConnectionRefused extends Schema.TaggedError<ConnectionRefused>()(
   }
 }
 
+/** What somebody is asked to connect, and for whom. */
+export interface PendingConnection {
+  readonly principal: Principal
+  /** The name of the caller's tenant. */
+  readonly tenant: string
+  readonly provider: OAuthProvider
+  readonly shared: boolean
+}
+
 /** A connection that was made, and for whom. */
 export interface CompletedConnection {
   readonly principal: Principal
@@ -36,6 +46,9 @@ export interface CompletedConnection {
 const unknownState = new ConnectionRefused({
   detail: "This request is not one of ours, has expired or was answered before. Start the connection again."
 })
+
+const changedProvider = (principal: Principal) =>
+  new ConnectionRefused({ detail: "The provider was changed meanwhile. Start the connection again.", principal })
 
 /**
  * Accounts of third-party tools, connected by OAuth 2.0. A caller uses its own connection to a provider, else the
@@ -49,6 +62,10 @@ export class Connections extends Context.Service<
       input: typeof CreateConnection.Type,
       redirectUri: string
     ) => Effect.Effect<typeof StartedConnection.Type, Forbidden | InvalidInput | NotFound | CacheError | StoreError>
+    /** What the state was made for. It stays good, and nothing is changed. */
+    readonly pending: (state: string) => Effect.Effect<PendingConnection, ConnectionRefused | CacheError | StoreError>
+    /** The state is good no more; gives the caller whose it was. */
+    readonly discard: (state: string) => Effect.Effect<Principal, ConnectionRefused | CacheError>
     /** What a browser brings back. Nobody is authenticated here: the state says who asked. */
     readonly complete: (
       answer: AuthorizationAnswer
@@ -73,6 +90,7 @@ export class Connections extends Context.Service<
     Effect.gen(function* () {
       const repository = yield* ConnectionRepository
       const tools = yield* ToolRepository
+      const tenants = yield* TenantRepository
       const providers = yield* OAuthProviders
       const client = yield* OAuthClient
       const flows = yield* makeFlows
@@ -107,6 +125,27 @@ export class Connections extends Context.Service<
         return { provider: name, ...(yield* flows.begin({ principal, provider, shared, redirectUri })) }
       })
 
+      const pending = Effect.fn("Connections.pending")(function* (state: string) {
+        const flow = yield* flows.look(state)
+        if (Option.isNone(flow)) return yield* unknownState
+        const { principal, provider: name, providerId, shared } = flow.value
+        return yield* Effect.gen(function* () {
+          const { provider } = yield* repository.getProvider(principal.tenantId, name)
+          if (provider.id !== providerId) return yield* changedProvider(principal)
+          const { name: tenant } = yield* tenants.get(principal.tenantId)
+          return { principal, tenant, provider, shared }
+        }).pipe(
+          Effect.catchTag("@devops-mcp/domain/Errors/NotFound", ({ message }) =>
+            Effect.fail(new ConnectionRefused({ detail: message, principal }))
+          )
+        )
+      })
+
+      const discard = Effect.fn("Connections.discard")(function* (state: string) {
+        const flow = yield* flows.discard(state)
+        return Option.isNone(flow) ? yield* unknownState : flow.value.principal
+      })
+
       const complete = Effect.fn("Connections.complete")(function* (answer: AuthorizationAnswer) {
         const found = yield* flows.take(answer.state)
         if (Option.isNone(found)) return yield* unknownState
@@ -122,7 +161,7 @@ export class Connections extends Context.Service<
             )
           )
         if (registration.provider.id !== providerId) {
-          return yield* refused({ message: "The provider was changed meanwhile. Start the connection again." })
+          return yield* changedProvider(principal)
         }
         const set = yield* client
           .exchange(registration, { redirectUri, state: answer.state, verifier }, answer)
@@ -166,7 +205,7 @@ export class Connections extends Context.Service<
         )
       })
 
-      return Connections.of({ start, complete, disconnect, accessToken })
+      return Connections.of({ start, pending, discard, complete, disconnect, accessToken })
     })
   )
 }

@@ -98,20 +98,38 @@ export const makeFlows = Effect.gen(function* () {
     return { authorizationUrl: authorizationUrl(provider, { challenge, redirectUri, state }), state, expiresAt }
   })
 
-  /** The flow of a state, for the first who brings it. */
-  const take = Effect.fnUntraced(function* (state: string) {
+  const find = Effect.fnUntraced(function* (state: string) {
     const [id = ""] = state.split(".", 1)
     const flow = Option.flatMap(yield* cache.get(keyOf(id)), decodeFlow)
     if (Option.isNone(flow)) return Option.none()
     const sealed = yield* seals.open(boundTo(id, flow.value), state.slice(id.length + 1))
-    if (Option.isNone(sealed)) return Option.none()
-    const first = yield* cache.setIfAbsent(`${keyOf(id)}:used`, "used", connectionFlowLifetime)
-    if (!first) return Option.none()
+    return Option.map(sealed, () => ({ flow: flow.value, usedKey: `${keyOf(id)}:used` }))
+  })
+
+  /** The flow of a state that is good, which stays so. */
+  const look = Effect.fnUntraced(function* (state: string) {
+    const found = yield* find(state)
+    if (Option.isNone(found) || Option.isSome(yield* cache.get(found.value.usedKey))) return Option.none()
+    return Option.some(found.value.flow)
+  })
+
+  /** The same for the first who brings it; from then on it is good no more. */
+  const discard = Effect.fnUntraced(function* (state: string) {
+    const found = yield* find(state)
+    if (Option.isNone(found)) return Option.none()
+    const first = yield* cache.setIfAbsent(found.value.usedKey, "used", connectionFlowLifetime)
+    return first ? Option.some(found.value.flow) : Option.none()
+  })
+
+  /** The same with its code verifier. */
+  const take = Effect.fnUntraced(function* (state: string) {
+    const flow = yield* discard(state)
+    if (Option.isNone(flow)) return Option.none()
     const verifier = yield* Effect.option(
       secrets.open(flow.value.principal.tenantId, verifierPurpose, flow.value.verifier)
     )
     return Option.map(verifier, (verifier) => ({ ...flow.value, verifier }))
   })
 
-  return { begin, take }
+  return { begin, look, discard, take }
 })

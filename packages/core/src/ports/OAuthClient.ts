@@ -34,9 +34,8 @@ export interface OAuthRegistration {
 /** What the browser brought back from the authorization server. */
 export interface AuthorizationAnswer {
   readonly state: string
-  readonly code?: string
+  readonly code: string
   readonly iss?: string
-  readonly error?: string
 }
 
 /** What was sent along with the request that is being answered. */

@@ -2,6 +2,7 @@ import { Caller, type Permission, Requires } from "@devops-mcp/contract/Authoriz
 import { RpcAuthorization } from "@devops-mcp/contract/RpcAuthorization"
 import { Authentication } from "@devops-mcp/core/access/Authentication"
 import { Audit } from "@devops-mcp/core/audit/Audit"
+import { BeingHandled } from "@devops-mcp/core/audit/OnRecord"
 import { Limits } from "@devops-mcp/core/limits/Limits"
 import { allows } from "@devops-mcp/core/Policy"
 import type { Principal } from "@devops-mcp/domain/Principal"
@@ -45,7 +46,7 @@ export const RpcAuthorizationLive = Layer.effect(
       yield* audit.record({ principal, action: `rpc.${tag}`, outcome, changes: false, requestId, durationMs: 0 })
     })
 
-    return RpcAuthorization.of((call, { client, rpc }) =>
+    return RpcAuthorization.of((call, { client, requestId, rpc }) =>
       Effect.gen(function* () {
         const principal = yield* authenticate(client.id)
         yield* Effect.catchTag(limits.caller(principal), "@devops-mcp/core/limits/RateLimited", limited)
@@ -63,6 +64,7 @@ export const RpcAuthorizationLive = Layer.effect(
           Effect.annotateLogs({ tenantId: principal.tenantId })
         )
       }).pipe(
+        Effect.provideService(BeingHandled, connections.asked(client.id, requestId)),
         // What a defect says is for us alone.
         Effect.catchCause((cause) => (Cause.hasDies(cause) ? internal(cause) : Effect.failCause(cause)))
       )

@@ -1,6 +1,11 @@
+import { EventsRpc } from "@devops-mcp/contract/EventsRpc"
+import { Audit } from "@devops-mcp/core/audit/Audit"
+import { type Handled, recordRefusal } from "@devops-mcp/core/audit/OnRecord"
 import type { Principal } from "@devops-mcp/domain/Principal"
+import { frameErrorCode } from "@devops-mcp/infrastructure/FrameErrors"
+import { RequestId } from "@devops-mcp/observability/RequestContext"
 import { rpcDrain, rpcSilence } from "@devops-mcp/resilience/Policies"
-import { Cause, Context, Effect, Layer, Latch, Option, Queue, type Redacted, type Scope } from "effect"
+import { Cause, Context, Effect, Layer, Latch, Option, Predicate, Queue, type Redacted, type Scope } from "effect"
 import { type RpcMessage, RpcSerialization, RpcServer } from "effect/rpc"
 import { Socket } from "effect/socket"
 import { makeStanding } from "../events/Standing.ts"
@@ -24,11 +29,19 @@ export interface Outgoing {
   readonly sent: Effect.Effect<void>
 }
 
+interface Asked extends Handled {
+  readonly tag: string
+}
+
 interface Connection {
   readonly principal: Principal
   readonly credential: Redacted.Redacted
   readonly idle: Latch.Latch
   running: number
+  /** Calls that have no answer yet. */
+  readonly asked: Map<string | number, Asked>
+  /** Puts a call on record that no handler has seen. */
+  readonly unseen: (call: Asked) => Effect.Effect<void>
 }
 
 /** All open RPC connections of this process, as the server of `effect/rpc` sees them. */
@@ -45,6 +58,8 @@ export class RpcConnections extends Context.Service<
     ) => Effect.Effect<void>
     /** Whose call it is. */
     readonly caller: (clientId: number) => Option.Option<Pick<Connection, "principal" | "credential">>
+    /** A call that is being handled, to note that it is on record. */
+    readonly asked: (clientId: number, requestId: string | number) => Handled | undefined
     /** Holds one of the connection's places for calls until the scope closes; tells whether there was one. */
     readonly call: (clientId: number) => Effect.Effect<boolean, never, Scope.Scope>
   }
@@ -52,6 +67,7 @@ export class RpcConnections extends Context.Service<
   static readonly layer = Layer.effect(
     RpcConnections,
     Effect.gen(function* () {
+      const audit = yield* Audit
       const standing = yield* makeStanding
       const connections = new Map<number, Connection>()
       const writers = new Map<number, (message: RpcMessage.FromServerEncoded) => Effect.Effect<void>>()
@@ -59,11 +75,23 @@ export class RpcConnections extends Context.Service<
       let ids = 0
       let receive: (clientId: number, message: RpcMessage.FromClientEncoded) => Effect.Effect<void> = () => Effect.void
 
+      /** What its middleware has not put on record was refused before. */
+      const answered = (clientId: number, requestId: string | number) =>
+        Effect.suspend(() => {
+          const connection = connections.get(clientId)
+          const call = connection?.asked.get(requestId)
+          connection?.asked.delete(requestId)
+          return connection === undefined || call === undefined || call.onRecord ? Effect.void : connection.unseen(call)
+        })
+
       const protocol = yield* RpcServer.Protocol.make((write) => {
         receive = write
         return Effect.succeed({
           disconnects,
-          send: (clientId, message) => writers.get(clientId)?.(message) ?? Effect.void,
+          send: (clientId, message) => {
+            const written = writers.get(clientId)?.(message) ?? Effect.void
+            return message._tag === "Exit" ? Effect.andThen(answered(clientId, message.requestId), written) : written
+          },
           end: () => Effect.void,
           clientIds: Effect.sync(() => new Set(connections.keys())),
           initialMessage: Effect.succeedNone,
@@ -84,7 +112,18 @@ export class RpcConnections extends Context.Service<
           opened: Effect.Effect<unknown>
         ) {
           const id = ids++
-          const connection: Connection = { principal, credential, idle: yield* Latch.make(true), running: 0 }
+          const request = yield* Effect.context<never>()
+          const refused = (code: number) => recordRefusal(audit, { principal, action: "refused.rpc" }, code)
+          const unseen = ({ tag }: Asked) => {
+            const action = `rpc.${EventsRpc.requests.has(tag) ? tag : "unknown"}`
+            const requestId = Context.get(request, RequestId)
+            return Effect.provideContext(
+              audit.repeated({ principal, action, outcome: "failed", requestId, durationMs: 0 }),
+              request
+            )
+          }
+          const idle = yield* Latch.make(true)
+          const connection: Connection = { principal, credential, idle, running: 0, asked: new Map(), unseen }
           const { write } = yield* socket.writer
           const { pull } = yield* socket.reader
           yield* Effect.acquireRelease(
@@ -106,11 +145,25 @@ export class RpcConnections extends Context.Service<
             if (unsent() > pauseAbove) yield* sent
             for (const frame of yield* pull) {
               const message = typeof frame === "string" ? decodeMessage(frame) : Option.none()
-              if (Option.isNone(message)) return yield* write(notText)
+              if (Option.isNone(message)) {
+                yield* refused(notText.code)
+                return yield* write(notText)
+              }
+              if (message.value._tag === "Request") {
+                const { id: callId, tag } = message.value
+                connection.asked.set(callId, { tag, onRecord: false, partOf: undefined })
+              }
               yield* receive(id, message.value)
             }
             return true
           }).pipe(
+            Effect.tapError(({ reason }) => {
+              const code =
+                "cause" in reason && Predicate.hasProperty(reason.cause, "error")
+                  ? frameErrorCode(reason.cause.error)
+                  : undefined
+              return code === undefined ? Effect.void : refused(code)
+            }),
             Effect.timeoutOption(rpcSilence),
             Effect.map((outcome) => Option.isSome(outcome) && outcome.value === true)
           )
@@ -152,6 +205,7 @@ export class RpcConnections extends Context.Service<
         protocol,
         serve,
         caller: (clientId) => Option.fromUndefinedOr(connections.get(clientId)),
+        asked: (clientId, requestId) => connections.get(clientId)?.asked.get(requestId),
         call
       })
     })

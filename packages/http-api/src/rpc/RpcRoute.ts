@@ -1,13 +1,15 @@
 import { EventsRpc, rpcPath } from "@devops-mcp/contract/EventsRpc"
 import { Forbidden, TooManyRequests, Unavailable, UpgradeRequired } from "@devops-mcp/contract/Problems"
+import { Audit } from "@devops-mcp/core/audit/Audit"
+import { recordRefusal } from "@devops-mcp/core/audit/OnRecord"
 import { Draining } from "@devops-mcp/infrastructure/Draining"
 import { guardConfig, refusalOf } from "@devops-mcp/infrastructure/Guards"
 import { withAnswerHeaders } from "@devops-mcp/infrastructure/Limits"
 import { makePlaces, type NoPlace } from "@devops-mcp/infrastructure/Places"
-import { RequestId } from "@devops-mcp/observability/RequestContext"
+import { ClientAddress, RequestId } from "@devops-mcp/observability/RequestContext"
 import { webSocketAdmission } from "@devops-mcp/resilience/Policies"
 import * as NodeHttpServerRequest from "@effect/platform-node/NodeHttpServerRequest"
-import { Deferred, Effect, FiberSet, Layer, Scope } from "effect"
+import { Clock, Deferred, Effect, FiberSet, Layer, Scope } from "effect"
 import { HttpRouter, HttpServerRequest, HttpServerRespondable, HttpServerResponse } from "effect/http"
 import { RpcServer } from "effect/rpc"
 import { makeAuthenticate } from "../Authenticate.ts"
@@ -58,10 +60,13 @@ const outgoingOf = (request: HttpServerRequest.HttpServerRequest): Outgoing => {
   }
 }
 
+type Caller = Effect.Success<Effect.Success<typeof makeAuthenticate>>
+
 /** Whoever is refused learns it in HTTP, before the upgrade. */
 const Route = HttpRouter.use(
   Effect.fnUntraced(function* (router) {
     const authenticate = yield* makeAuthenticate
+    const audit = yield* Audit
     const connections = yield* RpcConnections
     const rules = yield* guardConfig
     const places = makePlaces({ most: mostRpcConnections, mostOfOne: mostRpcConnectionsOfOne })
@@ -79,16 +84,26 @@ const Route = HttpRouter.use(
       const { headers } = yield* HttpServerRequest.HttpServerRequest
       const refusal = refusalOf(headers, rules)
       if (refusal !== undefined) return yield* forbidden(refusal)
-      const caller = yield* authenticate
-      if (headers["upgrade"]?.toLowerCase() !== "websocket") return yield* notAWebSocket
-      if (isDraining) return yield* full({ of: "process", message: "The server is stopping" })
-      return caller
+      return yield* authenticate
     }).pipe(Effect.timeoutOrElse({ duration: webSocketAdmission, orElse: () => late }))
 
-    const connect = Effect.gen(function* () {
-      const caller = yield* admit
+    /** That a caller connects and leaves, the latter unless the program stops. */
+    const onRecord = Effect.fnUntraced(function* <A>({ principal }: Caller, serving: Effect.Effect<A>) {
+      const act = { principal, outcome: "ok", changes: false, requestId: yield* RequestId } as const
+      const startedAt = yield* Clock.currentTimeMillis
+      yield* audit.record({ ...act, action: "rpc.websocket", durationMs: 0 })
+      const left = Effect.flatMap(Clock.currentTimeMillis, (now) =>
+        audit.record({ ...act, action: "rpc.websocket_end", durationMs: now - startedAt })
+      )
+      return yield* Effect.ensuring(serving, left)
+    })
+
+    const connect = Effect.fnUntraced(function* (caller: Caller) {
       const request = yield* HttpServerRequest.HttpServerRequest
+      if (request.headers["upgrade"]?.toLowerCase() !== "websocket") return yield* notAWebSocket
+      if (isDraining) return yield* full({ of: "process", message: "The server is stopping" })
       const requestId = yield* RequestId
+      const address = yield* ClientAddress
       const socket = yield* Effect.catch(request.upgrade, () => notAWebSocket)
       // The connection outlives its request, which is over once it is open.
       const scope = yield* Scope.make()
@@ -96,10 +111,11 @@ const Route = HttpRouter.use(
       const opened = yield* Deferred.make<void>()
       const open = Deferred.succeed(opened, undefined)
       run(
-        connections.serve(socket, outgoingOf(request), caller, open).pipe(
+        onRecord(caller, connections.serve(socket, outgoingOf(request), caller, open)).pipe(
           Effect.ensuring(open),
           Effect.onExit((exit) => Scope.close(scope, exit)),
           Effect.provideService(RequestId, requestId),
+          Effect.provideService(ClientAddress, address),
           Effect.annotateLogs({ requestId })
         )
       )
@@ -107,7 +123,15 @@ const Route = HttpRouter.use(
       return HttpServerResponse.empty({ status: 101 })
     })
 
-    yield* router.add("GET", rpcPath, Effect.catch(connect, HttpServerRespondable.toResponse))
+    const refused = ({ principal }: Caller) =>
+      Effect.fnUntraced(function* (problem: HttpServerRespondable.Respondable) {
+        const response = yield* HttpServerRespondable.toResponse(problem)
+        yield* recordRefusal(audit, { principal, action: "refused.rpc" }, response.status)
+        return response
+      })
+
+    const answered = Effect.flatMap(admit, (caller) => Effect.catch(connect(caller), refused(caller)))
+    yield* router.add("GET", rpcPath, Effect.catch(answered, HttpServerRespondable.toResponse))
   })
 )
 

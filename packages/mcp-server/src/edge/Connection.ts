@@ -2,13 +2,13 @@ import type { Change } from "@devops-mcp/core/changes/Changes"
 import type { AuthenticationError } from "@devops-mcp/core/access/Authentication"
 import type { RateLimited } from "@devops-mcp/core/limits/RateLimited"
 import { StoreError } from "@devops-mcp/core/ports/StoreError"
-import type { TenantId } from "@devops-mcp/domain/Ids"
 import type { Principal } from "@devops-mcp/domain/Principal"
 import type { Server, Transport } from "@modelcontextprotocol/server"
 import { serveStdio } from "@modelcontextprotocol/server/stdio"
 import { Effect } from "effect"
 import { BoundedTransport } from "./BoundedTransport.ts"
 import { Caller, type Subscriptions } from "./Caller.ts"
+import { RecordedTransport } from "./RecordedTransport.ts"
 import type { Registries } from "./Registries.ts"
 import { makeSdkServer, sdkReporter } from "./SdkServer.ts"
 import { TaskSubscriptions } from "./TaskSubscriptions.ts"
@@ -20,14 +20,13 @@ const maxListenStreams = 16
 const maxSubscriptions = 1000
 const maxUriLength = 2048
 
-export interface ConnectionOptions extends Pick<Caller, "requestId" | "context" | "view"> {
+export interface ConnectionOptions extends Pick<Caller, "admitted" | "requestId" | "context" | "view"> {
   readonly principal: Effect.Effect<Principal, AuthenticationError>
   /** Asked before each request of the client is handled; absent where there is only one client. */
   readonly limit?: (principal: Principal) => Effect.Effect<unknown, RateLimited>
   readonly registries: Registries["Service"]
   /** One message after the other in both directions, of one client. The connection owns it. */
   readonly transport: Transport
-  readonly tenantId: TenantId
 }
 
 /** A client that stays: over standard input and output, or a WebSocket. */
@@ -72,18 +71,24 @@ const notify = ({ isModern, server }: Instance, change: ListedChange, uris: Read
 
 /** Serves one client in the era that its first message chooses. */
 export const openConnection = (options: ConnectionOptions): Connection => {
-  const { context, limit, principal, registries, requestId, tenantId, view } = options
+  const { admitted, context, limit, principal, registries, requestId, view } = options
   const uris = new Set<string>()
   const limited = limit === undefined ? principal : Effect.tap(principal, limit)
-  const caller = new Caller({ principal: limited, requestId, context, view, subscriptions: makeSubscriptions(uris) })
-  const bounded = new BoundedTransport(options.transport)
+  const subscriptions = makeSubscriptions(uris)
+  const caller = new Caller({ admitted, principal: limited, requestId, context, view, subscriptions })
+  const recorded = new RecordedTransport({
+    transport: options.transport,
+    audit: registries.audit,
+    callerOf: () => caller
+  })
+  const bounded = new BoundedTransport(recorded)
   const transport = new TaskSubscriptions({ transport: bounded, tasks: registries.tasks, principal, context })
   const onerror = sdkReporter(context)
   let instance: Instance | undefined
 
   const handle = serveStdio(
     ({ era }) => {
-      const server = makeSdkServer({ registries, callerOf: () => caller, era: "negotiated" })
+      const server = makeSdkServer({ registries, recorded, callerOf: () => caller, era: "negotiated" })
       const opened: Instance = { server, isModern: era === "modern", ready: era === "modern" }
       server.oninitialized = () => (opened.ready = true)
       instance = opened
@@ -94,7 +99,7 @@ export const openConnection = (options: ConnectionOptions): Connection => {
 
   return {
     hear: (change) => {
-      if (instance === undefined || !instance.ready || change.tenantId !== tenantId) return
+      if (instance === undefined || !instance.ready || change.tenantId !== admitted.tenantId) return
       if (change._tag === "TaskChanged") return transport.hear(change.taskId)
       // Who does not take it is being disconnected.
       notify(instance, change, uris).catch(onerror)

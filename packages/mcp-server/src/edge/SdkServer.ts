@@ -19,7 +19,8 @@ import { requireTasks } from "../registry/TaskRegistry.ts"
 import { clientOf } from "./ClientOf.ts"
 import { instructions } from "./Instructions.ts"
 import { pageOf } from "./Listing.ts"
-import { onRecord } from "./OnRecord.ts"
+import { changeOnRecord } from "./ChangeOnRecord.ts"
+import type { RecordedTransport } from "./RecordedTransport.ts"
 import type { Registries } from "./Registries.ts"
 import { resultOf } from "./ToolResults.ts"
 
@@ -102,6 +103,8 @@ export const sdkReporter =
 
 export interface SdkServerOptions {
   readonly registries: Registries["Service"]
+  /** What the server will be connected to. */
+  readonly recorded: RecordedTransport
   /** Who sent the message. */
   readonly callerOf: (context: ServerContext) => Caller
   /** `modern` serves any number of callers at once; the others agree on a revision with their one client first. */
@@ -120,7 +123,7 @@ const isAnswers = Schema.is(Schema.JsonObject)
  * The SDK's server: it speaks the protocol, the registries do the work. A client that goes away or cancels aborts the
  * SDK's signal, which interrupts the handler's fiber.
  */
-export const makeSdkServer = ({ callerOf, era, registries }: SdkServerOptions): Server => {
+export const makeSdkServer = ({ callerOf, era, recorded, registries }: SdkServerOptions): Server => {
   const server =
     era === "modern" ? new ModernServer(serverInformation, options) : new EdgeServer(serverInformation, options)
   const { audit, prompts, resources, tasks, tools } = registries
@@ -133,33 +136,21 @@ export const makeSdkServer = ({ callerOf, era, registries }: SdkServerOptions): 
 
   const run = <A>(context: ServerContext, handle: (message: Message) => Effect.Effect<A, ProtocolFailure>) => {
     const caller = callerOf(context)
-    const handled = Effect.gen(function* () {
-      const requestId = yield* caller.requestId
-      return yield* caller.principal.pipe(
+    const handled = recorded.handle(context.mcpReq.id, (requestId) =>
+      caller.principal.pipe(
         Effect.mapError((error) => internalError(error.message)),
         Effect.flatMap((principal) => handle({ caller, principal, requestId })),
         Effect.mapError(protocolError),
         Effect.catchCause(scrub),
         Effect.provideService(RequestId, requestId)
       )
-    })
+    )
     // The SDK's result types are mutable and know no tasks; results are held against the revision's schemas at run time.
     return Effect.runPromiseWith(caller.context)(handled, { signal: context.mcpReq.signal }) as Promise<never>
   }
 
-  /** The same for a request that no registry puts on record. */
-  const runRecorded = <A>(
-    context: ServerContext,
-    handle: (message: Message) => Effect.Effect<A, ProtocolFailure>,
-    changed?: string
-  ) =>
-    run(context, (message) => {
-      const { principal, requestId } = message
-      return onRecord(audit, { principal, requestId, method: context.mcpReq.method, changed })(handle(message))
-    })
-
   server.setRequestHandler("tools/list", ({ params }, context) =>
-    runRecorded(
+    run(
       context,
       Effect.fnUntraced(function* ({ caller, principal }) {
         const listed = yield* tools.list(principal, caller.view)
@@ -189,16 +180,16 @@ export const makeSdkServer = ({ callerOf, era, registries }: SdkServerOptions): 
   )
 
   server.setRequestHandler("resources/list", ({ params }, context) =>
-    runRecorded(context, ({ principal }) => resources.list(principal, params?.cursor))
+    run(context, ({ principal }) => resources.list(principal, params?.cursor))
   )
   server.setRequestHandler("resources/templates/list", (_, context) =>
-    runRecorded(context, ({ principal }) => resources.templates(principal))
+    run(context, ({ principal }) => resources.templates(principal))
   )
   server.setRequestHandler("resources/read", ({ params }, context) =>
     run(context, ({ principal, requestId }) => resources.read(principal, requestId, params.uri))
   )
   server.setRequestHandler("resources/subscribe", ({ params }, context) =>
-    runRecorded(
+    run(
       context,
       Effect.fnUntraced(function* ({ caller: { subscriptions }, principal }) {
         if (subscriptions === undefined) return yield* invalidParams("Here is nothing that could be notified")
@@ -209,7 +200,7 @@ export const makeSdkServer = ({ callerOf, era, registries }: SdkServerOptions): 
     )
   )
   server.setRequestHandler("resources/unsubscribe", ({ params }, context) =>
-    runRecorded(
+    run(
       context,
       Effect.fnUntraced(function* ({ caller: { subscriptions } }) {
         if (subscriptions === undefined) return yield* invalidParams("Here is nothing that could be notified")
@@ -220,7 +211,7 @@ export const makeSdkServer = ({ callerOf, era, registries }: SdkServerOptions): 
   )
 
   server.setRequestHandler("prompts/list", ({ params }, context) =>
-    runRecorded(context, ({ principal }) => prompts.list(principal, params?.cursor))
+    run(context, ({ principal }) => prompts.list(principal, params?.cursor))
   )
   server.setRequestHandler("prompts/get", ({ params }, context) =>
     run(
@@ -235,7 +226,7 @@ export const makeSdkServer = ({ callerOf, era, registries }: SdkServerOptions): 
     )
   )
   server.setRequestHandler("completion/complete", ({ params }, context) =>
-    runRecorded(
+    run(
       context,
       Effect.fnUntraced(function* ({ principal }) {
         const { argument, ref } = params
@@ -251,32 +242,34 @@ export const makeSdkServer = ({ callerOf, era, registries }: SdkServerOptions): 
 
   const aboutTask = (
     context: ServerContext,
-    handle: (principal: Principal) => Effect.Effect<Schema.JsonObject, ProtocolFailure>,
-    changed?: string
+    handle: (principal: Principal) => Effect.Effect<Schema.JsonObject, ProtocolFailure>
   ) =>
-    runRecorded(
-      context,
-      ({ principal }) => Effect.andThen(requireTasks(clientOf(server, context).capabilities), handle(principal)),
-      changed
+    run(context, ({ principal }) =>
+      Effect.andThen(requireTasks(clientOf(server, context).capabilities), handle(principal))
+    )
+
+  const changeTask = (
+    context: ServerContext,
+    taskId: string,
+    change: (principal: Principal) => Effect.Effect<Schema.JsonObject, ProtocolFailure>
+  ) =>
+    aboutTask(context, (principal) =>
+      changeOnRecord(audit, principal, context.mcpReq.method, taskId)(change(principal))
     )
 
   server.setRequestHandler("tasks/get", taskParams, ({ taskId }, context) =>
     aboutTask(context, (principal) => tasks.get(principal, taskId))
   )
   server.setRequestHandler("tasks/update", taskParams, ({ taskId }, context) =>
-    aboutTask(
-      context,
-      (principal) => {
-        const { inputResponses } = context.mcpReq
-        return isAnswers(inputResponses)
-          ? tasks.update(principal, taskId, inputResponses)
-          : Effect.fail(invalidParams("inputResponses is missing"))
-      },
-      taskId
-    )
+    changeTask(context, taskId, (principal) => {
+      const { inputResponses } = context.mcpReq
+      return isAnswers(inputResponses)
+        ? tasks.update(principal, taskId, inputResponses)
+        : Effect.fail(invalidParams("inputResponses is missing"))
+    })
   )
   server.setRequestHandler("tasks/cancel", taskParams, ({ taskId }, context) =>
-    aboutTask(context, (principal) => tasks.cancel(principal, taskId), taskId)
+    changeTask(context, taskId, (principal) => tasks.cancel(principal, taskId))
   )
 
   return server

@@ -1,5 +1,5 @@
 import type { Principal } from "@devops-mcp/domain/Principal"
-import { type RequestId, SUBSCRIPTION_ID_META_KEY } from "@modelcontextprotocol/server"
+import { type JSONRPCNotification, type RequestId, SUBSCRIPTION_ID_META_KEY } from "@modelcontextprotocol/server"
 import { Effect, Schema } from "effect"
 import type { TaskRegistry } from "../registry/TaskRegistry.ts"
 
@@ -16,6 +16,14 @@ export const notAFilter = "Invalid params: `notifications` must be a subscriptio
 
 /** The first message of every subscription. */
 export const acknowledged = "notifications/subscriptions/acknowledged"
+
+export const isId = Schema.is(Schema.Union([Schema.String, Schema.Finite]))
+
+/** The subscription that a notification belongs to. */
+export const subscriptionOf = ({ params }: JSONRPCNotification): RequestId | undefined => {
+  const id = params?._meta?.[SUBSCRIPTION_ID_META_KEY]
+  return isId(id) ? id : undefined
+}
 
 /** A message of the subscription that the request with this id began. */
 export const subscriptionNotification = (id: RequestId, method: string, params: Schema.JsonObject = {}) => ({

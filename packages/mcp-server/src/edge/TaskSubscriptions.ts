@@ -12,25 +12,25 @@ import {
   type JSONRPCNotification,
   type JSONRPCRequest,
   type RequestId,
-  SUBSCRIPTION_ID_META_KEY,
   type Transport
 } from "@modelcontextprotocol/server"
 import { type Context, Effect, Option, Schema } from "effect"
 import type { TaskRegistry } from "../registry/TaskRegistry.ts"
-import { acknowledged, Followed, notAFilter, ownTasks, taskNotification } from "./Subscriptions.ts"
+import {
+  acknowledged,
+  Followed,
+  isId,
+  notAFilter,
+  ownTasks,
+  subscriptionOf,
+  taskNotification
+} from "./Subscriptions.ts"
 
 const decodeListen = Schema.decodeUnknownOption(
   Schema.Struct({ notifications: Schema.Struct({ taskIds: Schema.optionalKey(Followed) }) })
 )
 
-const isId = Schema.is(Schema.Union([Schema.String, Schema.Finite]))
 const isObject = Schema.is(Schema.Record(Schema.String, Schema.Unknown))
-
-/** The subscription that a notification belongs to. */
-const subscriptionOf = ({ params }: JSONRPCNotification): RequestId | undefined => {
-  const id = params?._meta?.[SUBSCRIPTION_ID_META_KEY]
-  return isId(id) ? id : undefined
-}
 
 export interface TaskSubscriptionsOptions {
   readonly transport: Transport

@@ -1,12 +1,15 @@
+import { credentialOf } from "@devops-mcp/core/access/Credential"
+import { refusalOnRecord } from "@devops-mcp/core/audit/OnRecord"
 import type { Principal } from "@devops-mcp/domain/Principal"
 import { Draining } from "@devops-mcp/infrastructure/Draining"
 import { showAllowance } from "@devops-mcp/infrastructure/Limits"
 import { maxBodyBytes } from "@devops-mcp/infrastructure/Settings"
 import { RequestId } from "@devops-mcp/observability/RequestContext"
 import { classifyInboundRequest, type InboundModernRoute } from "@modelcontextprotocol/server"
-import { Effect, Stream } from "effect"
+import { Effect, Option, type Scope, Stream } from "effect"
 import { HttpBody, HttpRouter, type HttpServerRequest, HttpServerResponse } from "effect/http"
-import { Caller } from "../edge/Caller.ts"
+import { Caller, callerOf } from "../edge/Caller.ts"
+import { messageOnRecord } from "../edge/RecordedTransport.ts"
 import { Registries } from "../edge/Registries.ts"
 import { makeSdkServer, modernRevision } from "../edge/SdkServer.ts"
 import { idOf, readMessage, toolCallsOf } from "./Body.ts"
@@ -14,7 +17,7 @@ import { makeGate } from "./Gate.ts"
 import { makeLegacyHttp } from "./legacy/LegacyHttp.ts"
 import { makeListen } from "./Listen.ts"
 import { makeModernHttp } from "./ModernHttp.ts"
-import { refuse, refusalResponse } from "./Refusal.ts"
+import { type Refusal, refuse, refusalResponse } from "./Refusal.ts"
 import { type Mismatch, paramMismatch, standardMismatch } from "./StandardHeaders.ts"
 import type { RegisteredTool } from "../registry/RegisteredTool.ts"
 
@@ -31,6 +34,12 @@ const mismatched = ({ body, header }: Mismatch, id: InboundModernRoute["message"
     data: { mismatch: { header, body } },
     id: idOf(id)
   })
+
+type Served = Effect.Effect<
+  HttpServerResponse.HttpServerResponse,
+  Refusal,
+  HttpServerRequest.HttpServerRequest | Scope.Scope
+>
 
 /** What a request since 2026-07-28 must say of itself before it is handled. */
 const checkModern = Effect.fnUntraced(function* (
@@ -68,7 +77,9 @@ export const McpHttp = HttpRouter.use(
     const { begun } = yield* Draining
     const modern = yield* makeModernHttp(registries)
     const listen = makeListen(registries, begun)
-    const legacy = yield* makeLegacyHttp((callerOf) => makeSdkServer({ registries, callerOf, era: "negotiated" }))
+    const legacy = yield* makeLegacyHttp((recorded) =>
+      makeSdkServer({ registries, recorded, callerOf, era: "negotiated" })
+    )
 
     const serveModern = Effect.fnUntraced(function* (
       { classification, message, messageKind }: InboundModernRoute,
@@ -76,26 +87,20 @@ export const McpHttp = HttpRouter.use(
       caller: Caller
     ) {
       if (messageKind === "notification") {
-        modern.tell(message, classification)
+        modern.tell(message, classification, caller)
         return HttpServerResponse.empty({ status: 202 })
       }
-      if (message.method === "subscriptions/listen" || message.method === "server/discover") {
-        yield* registries.audit.repeated({
-          principal,
-          action: `mcp.${message.method}`,
-          outcome: "ok",
-          requestId: yield* RequestId,
-          durationMs: 0
-        })
-      }
-      return message.method === "subscriptions/listen"
-        ? yield* listen(message, principal)
-        : yield* modern.request(message, classification, caller)
+      if (message.method !== "subscriptions/listen") return yield* modern.request(message, classification, caller)
+      const response = yield* listen(message, principal)
+      const outcome = response.body._tag === "Stream" ? "ok" : "failed"
+      yield* messageOnRecord(registries.audit, caller, message.method, outcome)
+      return response
     })
 
     const handle = Effect.fnUntraced(function* (request: HttpServerRequest.HttpServerRequest, principal: Principal) {
       const view = yield* gate.view(request, principal)
       const caller = new Caller({
+        admitted: principal,
         principal: Effect.succeed(principal),
         requestId: Effect.succeed(yield* RequestId),
         context: yield* Effect.context<never>(),
@@ -142,16 +147,31 @@ export const McpHttp = HttpRouter.use(
 
     const serve = Effect.fnUntraced(function* (request: HttpServerRequest.HttpServerRequest) {
       const principal = yield* gate.authenticate(request)
-      yield* showAllowance(yield* gate.limited(principal))
-      return whileAllowed(principal, yield* gate.running(principal)(handle(request, principal)))
+      const answered = Effect.andThen(
+        Effect.flatMap(gate.limited(principal), showAllowance),
+        gate.running(principal)(handle(request, principal))
+      )
+      const refused = { principal, action: "refused.mcp" } as const
+      return whileAllowed(principal, yield* refusalOnRecord(registries.audit, refused)(answered))
     })
 
-    for (const path of paths) {
-      yield* router.add("*", path, (request) =>
+    /** Of a stranger it is nothing that an act could be. */
+    const unserved = Effect.fnUntraced(function* (request: HttpServerRequest.HttpServerRequest) {
+      const nothing = refuse(404, "There is nothing under this address")
+      if (Option.isNone(credentialOf(request.headers))) return yield* nothing
+      const principal = yield* gate.authenticate(request)
+      return yield* refusalOnRecord(registries.audit, { principal, action: "refused.mcp" })(
+        Effect.andThen(gate.limited(principal), Effect.fail(nothing))
+      )
+    })
+
+    const add = (path: `/${string}`, serve: (request: HttpServerRequest.HttpServerRequest) => Served) =>
+      router.add("*", path, (request) =>
         Effect.catchTag(serve(request), "@devops-mcp/mcp-server/http/Refusal", (refusal) =>
           Effect.succeed(refusalResponse(refusal))
         )
       )
-    }
+    for (const path of paths) yield* add(path, serve)
+    yield* add("/mcp/:address/*", unserved)
   })
 )

@@ -8,7 +8,7 @@ import {
   type Transport,
   type TransportSendOptions
 } from "@modelcontextprotocol/server"
-import type { Caller } from "../edge/Caller.ts"
+import { type Caller, extraOf } from "../edge/Caller.ts"
 
 /** Who waits for what a request brings. */
 export interface Exchange {
@@ -49,11 +49,7 @@ export class ModernChannel implements Transport {
     this.#running.set(id, { id: request.id, exchange })
     this.#dispatching = true
     try {
-      this.onmessage?.(
-        { ...request, id },
-        // The SDK gets no credential, so it cannot pass one on.
-        { classification, authInfo: { token: "", clientId: "", scopes: [], extra: { caller } } }
-      )
+      this.onmessage?.({ ...request, id }, { classification, ...extraOf(caller) })
     } finally {
       this.#dispatching = false
     }
@@ -64,8 +60,9 @@ export class ModernChannel implements Transport {
     }
   }
 
-  tell(notification: JSONRPCNotification, classification: MessageClassification): void {
-    this.onmessage?.(notification, { classification })
+  /** Whose notification it is; nobody's when it is one of ours. */
+  tell(notification: JSONRPCNotification, classification: MessageClassification, caller?: Caller): void {
+    this.onmessage?.(notification, { classification, ...(caller === undefined ? {} : extraOf(caller)) })
   }
 
   send(message: JSONRPCMessage, options?: TransportSendOptions): Promise<void> {

@@ -3,7 +3,8 @@ import { type Cause, Effect, Queue, Stream } from "effect"
 import { HttpServerResponse } from "effect/http"
 import { encodeJson } from "../edge/Json.ts"
 import type { Registries } from "../edge/Registries.ts"
-import { Caller } from "../edge/Caller.ts"
+import { type Caller, callerIn, callerOf } from "../edge/Caller.ts"
+import { RecordedTransport } from "../edge/RecordedTransport.ts"
 import { makeSdkServer, sdkReporter } from "../edge/SdkServer.ts"
 import { ModernChannel } from "./ModernChannel.ts"
 import { eventStream, frame } from "@devops-mcp/infrastructure/Sse"
@@ -39,18 +40,11 @@ const json = (message: unknown, status: number) =>
  */
 export const makeModernHttp = Effect.fnUntraced(function* (registries: Registries["Service"]) {
   const channel = new ModernChannel()
-  const server = makeSdkServer({
-    registries,
-    era: "modern",
-    callerOf: ({ http }) => {
-      const caller = http?.authInfo?.extra?.["caller"]
-      if (!(caller instanceof Caller)) throw new Error("An MCP request came without its caller")
-      return caller
-    }
-  })
+  const recorded = new RecordedTransport({ transport: channel, audit: registries.audit, callerOf: callerIn })
+  const server = makeSdkServer({ registries, recorded, callerOf, era: "modern" })
   server.onerror = sdkReporter(yield* Effect.context<never>())
   yield* Effect.acquireRelease(
-    Effect.promise(() => server.connect(channel)),
+    Effect.promise(() => server.connect(recorded)),
     () => Effect.promise(() => server.close())
   )
 

@@ -1,4 +1,5 @@
 import { deepestNesting, isNestedDeeper } from "@devops-mcp/core/JsonNesting"
+import { frameErrorCode } from "@devops-mcp/infrastructure/FrameErrors"
 import {
   INVALID_PARAMS,
   INVALID_REQUEST,
@@ -25,6 +26,14 @@ const maxListenLength = 64 * 1024
 /** Why a WebSocket is closed, as RFC 6455 and its registry number it. */
 const closeCodes = { goingAway: 1001, unsupportedData: 1003, policyViolation: 1008, tryAgainLater: 1013 }
 
+/** What a peer needs of the server. */
+export interface Served {
+  /** Made with the first message. */
+  readonly open: (peer: WebSocketPeer) => Connection
+  /** Told of what the client sends that is no message, with the code that it is answered or closed with. */
+  readonly refused: (admitted: Admitted, code: number) => void
+}
+
 const idOf = (json: unknown): string | number | null =>
   typeof json === "object" &&
   json !== null &&
@@ -43,18 +52,22 @@ export class WebSocketPeer implements Transport {
   onmessage?: (message: JSONRPCMessage) => void
   readonly admitted: Admitted
   readonly #socket: WebSocket
-  readonly #open: (peer: WebSocketPeer) => Connection
+  readonly #served: Served
   #connection: Connection | undefined
   #alive = true
 
-  constructor(socket: WebSocket, admitted: Admitted, open: (peer: WebSocketPeer) => Connection) {
+  constructor(socket: WebSocket, admitted: Admitted, served: Served) {
     this.#socket = socket
     this.admitted = admitted
-    this.#open = open
+    this.#served = served
     socket.on("message", (data, isBinary) => this.#receive(data, isBinary))
     socket.on("pong", () => (this.#alive = true))
     // The socket closes itself after an error.
-    socket.on("error", (error) => this.onerror?.(error))
+    socket.on("error", (error) => {
+      const code = frameErrorCode(error)
+      if (code !== undefined) this.#served.refused(admitted, code)
+      this.onerror?.(error)
+    })
     socket.on("close", () => this.onclose?.())
   }
 
@@ -117,12 +130,16 @@ export class WebSocketPeer implements Transport {
   }
 
   #refuse(code: number, message: string, id: string | number | null = null) {
+    this.#served.refused(this.admitted, code)
     this.#write({ jsonrpc: "2.0", id, error: { code, message } })
   }
 
   #receive(data: RawData, isBinary: boolean) {
     if (this.#socket.readyState !== this.#socket.OPEN) return
-    if (isBinary) return this.#end(closeCodes.unsupportedData, "Messages are text frames")
+    if (isBinary) {
+      this.#served.refused(this.admitted, closeCodes.unsupportedData)
+      return this.#end(closeCodes.unsupportedData, "Messages are text frames")
+    }
     const text = data.toString()
     if (isNestedDeeper(text, deepestNesting)) {
       return this.#refuse(INVALID_REQUEST, `The message is nested deeper than ${deepestNesting} levels`)
@@ -140,7 +157,7 @@ export class WebSocketPeer implements Transport {
     ) {
       return this.#refuse(INVALID_PARAMS, `At most ${maxListenLength} characters to listen`, idOf(json.value))
     }
-    this.#connection ??= this.#open(this)
+    this.#connection ??= this.#served.open(this)
     this.onmessage?.(message.success)
   }
 }

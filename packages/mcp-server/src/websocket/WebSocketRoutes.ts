@@ -1,4 +1,5 @@
 import { Authentication } from "@devops-mcp/core/access/Authentication"
+import { recordRefusal } from "@devops-mcp/core/audit/OnRecord"
 import { Limits } from "@devops-mcp/core/limits/Limits"
 import { makeClientOf, RequestClient } from "@devops-mcp/infrastructure/ClientAddress"
 import { maxBodyBytes } from "@devops-mcp/infrastructure/Settings"
@@ -6,7 +7,7 @@ import { type Upgrade, Upgrades } from "@devops-mcp/infrastructure/Upgrades"
 import { httpServerRequestDuration } from "@devops-mcp/observability/Metrics"
 import { ClientAddress, RequestId } from "@devops-mcp/observability/RequestContext"
 import { webSocketCloseTimeout } from "@devops-mcp/resilience/Policies"
-import { Clock, Duration, Effect, FiberSet, Metric } from "effect"
+import { Clock, Context, Duration, Effect, FiberSet, Metric } from "effect"
 import { SecureRandom } from "effect/crypto"
 import { HttpRouter, HttpServerRequest } from "effect/http"
 import { STATUS_CODES } from "node:http"
@@ -76,18 +77,29 @@ export const WebSocketRoutes = HttpRouter.use(
     const protocol = new WebSocketServer(options)
 
     const open = (peer: WebSocketPeer) => {
-      const { credential, principal, view } = peer.admitted
+      const { address, credential, principal, view } = peer.admitted
       return openConnection({
         registries,
-        context,
+        context: Context.add(context, ClientAddress, address),
         view,
         transport: peer,
-        tenantId: principal.tenantId,
+        admitted: principal,
         principal: authentication.authenticate(credential),
         limit: limits.caller,
         requestId: random.uuidV7()
       })
     }
+
+    /** What is no message, and never gets to the connection that would put it on record. */
+    const refused = ({ address, principal }: Admitted, code: number) =>
+      void run(
+        Effect.flatMap(random.uuidV7(), (requestId) =>
+          recordRefusal(registries.audit, { principal, action: "refused.websocket" }, code).pipe(
+            Effect.provideService(RequestId, requestId),
+            Effect.provideService(ClientAddress, address)
+          )
+        )
+      )
 
     const upgrade = ({ head, request, socket }: Upgrade, admitted: Admitted) =>
       Effect.suspend(() => {
@@ -95,7 +107,7 @@ export const WebSocketRoutes = HttpRouter.use(
         const refusal = peers.reserve(admitted, socket)
         if (refusal !== undefined) return Effect.fail(refusal)
         protocol.handleUpgrade(request, socket, head, (webSocket) => {
-          peers.add(new WebSocketPeer(webSocket, admitted, open), socket)
+          peers.add(new WebSocketPeer(webSocket, admitted, { open, refused }), socket)
         })
         return onRecord(admitted, socket)
       })
@@ -124,8 +136,11 @@ export const WebSocketRoutes = HttpRouter.use(
       const encrypted = socket instanceof TLSSocket
       const client = clientOf({ peer: socket.remoteAddress, headers: request.headers, encrypted })
       const allowed = client.loopback ? Effect.void : Effect.mapError(limits.address(client.network), refuseLimited)
-      const status = yield* Effect.andThen(allowed, admit(request, wanted.request.method ?? "")).pipe(
-        Effect.flatMap((admitted) => upgrade(wanted, admitted)),
+      const method = wanted.request.method ?? ""
+      const status = yield* Effect.andThen(
+        allowed,
+        admit(request, method, (admitted) => upgrade(wanted, admitted))
+      ).pipe(
         Effect.as(101),
         Effect.catch((refusal) =>
           Effect.as(
@@ -147,10 +162,7 @@ export const WebSocketRoutes = HttpRouter.use(
 
     // Requests that do not ask for an upgrade are told what is missing.
     yield* router.add("*", path, (request) =>
-      Effect.match(admit(request, request.method), {
-        onFailure: refusalResponse,
-        onSuccess: () => refusalResponse(upgradeRequired)
-      })
+      Effect.map(Effect.flip(admit(request, request.method, () => Effect.fail(upgradeRequired))), refusalResponse)
     )
   })
 )

@@ -7,9 +7,9 @@ import {
   type RequestId
 } from "@modelcontextprotocol/server"
 import { type Cause, Effect, Queue } from "effect"
-import type { Caller } from "../../edge/Caller.ts"
+import { type Caller, extraOf } from "../../edge/Caller.ts"
 import { canBePrimed } from "./LegacyRequest.ts"
-import { extraOf, type SessionServer } from "./SessionServer.ts"
+import type { SessionServer } from "./SessionServer.ts"
 import { type Origin, outward } from "./WireIds.ts"
 
 /** Notifications that wait for the database; one more is dropped, while answers and requests always come through. */
@@ -97,7 +97,7 @@ export const makeExchange = ({ caller, origin, requests, resumable, revision, se
             : {}
         for (const request of requests) server.deliver(request, { ...extraOf(caller), ...closeSSEStream })
       },
-      deliver: (message) => server.deliver(message, extraOf(caller)),
+      deliver: (message) => server.deliver(message),
       cancel,
       cancelAll: () => {
         for (const id of open.keys()) cancel(id)

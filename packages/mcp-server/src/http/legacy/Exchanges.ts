@@ -21,7 +21,6 @@ import { tooManyRequests } from "./Refusals.ts"
 import { makeOutlet } from "./Outlet.ts"
 import type { Readers } from "./Readers.ts"
 import type { SessionBus } from "./SessionBus.ts"
-import { extraOf } from "./SessionServer.ts"
 import type { Sessions } from "./Sessions.ts"
 
 /** Exchanges of one session that run on one replica at a time. */
@@ -67,7 +66,7 @@ export const makeExchanges = Effect.fnUntraced(function* ({ bus, log, readers, s
     })
 
   const start = Effect.fnUntraced(function* ({ caller, isBatch, principal, requests, revision, session }: Asked) {
-    const server = session === undefined ? yield* servers.fresh : yield* servers.take(session, extraOf(caller))
+    const server = session === undefined ? yield* servers.fresh : yield* servers.take(session)
     const number = ++numbered
     const exchange = yield* makeExchange({
       server,

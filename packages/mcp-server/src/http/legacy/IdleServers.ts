@@ -1,6 +1,6 @@
 import type { McpSession } from "@devops-mcp/core/ports/McpSessionRepository"
+import { Audit } from "@devops-mcp/core/audit/Audit"
 import { mcpIdleServerLifetime } from "@devops-mcp/resilience/Policies"
-import type { MessageExtraInfo } from "@modelcontextprotocol/server"
 import { Clock, Duration, Effect, Schedule } from "effect"
 import { catchUp, connect, initialize, type MakeServer, type SessionServer } from "./SessionServer.ts"
 
@@ -21,7 +21,7 @@ export const makeIdleServers = Effect.fnUntraced(function* (makeServer: MakeServ
     if (entry !== undefined) yield* entry.server.close
   })
 
-  const fresh = connect(makeServer, onerror)
+  const fresh = connect(makeServer, yield* Audit, onerror)
 
   yield* Effect.addFinalizer(() => Effect.forEach([...idle.keys()], remove, { discard: true }))
   yield* Effect.gen(function* () {
@@ -36,12 +36,12 @@ export const makeIdleServers = Effect.fnUntraced(function* (makeServer: MakeServ
     /** Knows no session yet. */
     fresh,
     /** A server at the state of the session, for the taker alone. */
-    take: Effect.fnUntraced(function* (session: McpSession, extra: MessageExtraInfo) {
+    take: Effect.fnUntraced(function* (session: McpSession) {
       const entry = idle.get(session.id)
       idle.delete(session.id)
       const server = entry?.server ?? (yield* fresh)
-      if (entry === undefined) yield* initialize(server, session, extra)
-      yield* catchUp(server, session, extra)
+      if (entry === undefined) yield* initialize(server, session)
+      yield* catchUp(server, session)
       return server
     }),
     give: Effect.fnUntraced(function* (id: string, server: SessionServer) {

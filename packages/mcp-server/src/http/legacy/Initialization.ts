@@ -1,11 +1,12 @@
+import type { Audit } from "@devops-mcp/core/audit/Audit"
 import { isJSONRPCResultResponse, type JSONRPCRequest } from "@modelcontextprotocol/server"
 import { Effect, Schema } from "effect"
 import { HttpServerResponse } from "effect/http"
 import { encodeJson } from "../../edge/Json.ts"
+import { messageOnRecord } from "../../edge/RecordedTransport.ts"
 import type { IdleServers } from "./IdleServers.ts"
 import { invalidRequest } from "./Refusals.ts"
 import type { LegacyRequest } from "./LegacyRequest.ts"
-import { extraOf } from "./SessionServer.ts"
 import type { Sessions } from "./Sessions.ts"
 
 /** What a client may say of itself, as JSON: it is kept for as long as the session. */
@@ -15,7 +16,7 @@ const decodeParams = Schema.decodeUnknownEffect(Schema.JsonObject)
 const isAgreement = Schema.is(Schema.Struct({ protocolVersion: Schema.String }))
 
 /** Answers `initialize`, and when client and server agree on a revision, begins a session. */
-export const makeInitialization = (servers: IdleServers, sessions: Sessions) =>
+export const makeInitialization = (audit: Audit["Service"], servers: IdleServers, sessions: Sessions) =>
   Effect.fnUntraced(function* (request: JSONRPCRequest, { caller, principal }: LegacyRequest) {
     const params = yield* Effect.mapError(decodeParams(request.params ?? {}), () =>
       invalidRequest("The params of initialize are not an object")
@@ -25,10 +26,11 @@ export const makeInitialization = (servers: IdleServers, sessions: Sessions) =>
     }
     const server = yield* servers.fresh
     return yield* Effect.gen(function* () {
-      const answer = yield* server.ask(request, extraOf(caller))
+      const answer = yield* server.ask(request)
       const body = encodeJson(answer)
       if (!isJSONRPCResultResponse(answer) || !isAgreement(answer.result)) {
         yield* server.close
+        yield* messageOnRecord(audit, caller, request.method, "failed")
         return HttpServerResponse.text(body, { contentType: "application/json" })
       }
       const session = yield* sessions.create(principal, params, answer.result.protocolVersion)

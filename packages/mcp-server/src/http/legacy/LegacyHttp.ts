@@ -1,3 +1,4 @@
+import { Audit } from "@devops-mcp/core/audit/Audit"
 import type { McpSession } from "@devops-mcp/core/ports/McpSessionRepository"
 import type { McpSessionId, TenantId } from "@devops-mcp/domain/Ids"
 import {
@@ -11,6 +12,7 @@ import { Deferred, Effect, Predicate, Schema, Stream } from "effect"
 import { HttpServerResponse } from "effect/http"
 import { Draining } from "@devops-mcp/infrastructure/Draining"
 import { Caller } from "../../edge/Caller.ts"
+import { messageOnRecord, unansweredName } from "../../edge/RecordedTransport.ts"
 import { sdkReporter } from "../../edge/SdkServer.ts"
 import { eventStream } from "@devops-mcp/infrastructure/Sse"
 import { opening } from "./Answering.ts"
@@ -52,6 +54,7 @@ const isInitialize = Predicate.compose(Predicate.hasProperty("method"), ({ metho
  */
 export const makeLegacyHttp = Effect.fnUntraced(function* (makeServer: MakeServer) {
   const { begun } = yield* Draining
+  const audit = yield* Audit
   const bus = yield* makeSessionBus
   const sessions = yield* makeSessions(bus)
   const servers = yield* makeIdleServers(makeServer, sdkReporter(yield* Effect.context<never>()))
@@ -59,7 +62,7 @@ export const makeLegacyHttp = Effect.fnUntraced(function* (makeServer: MakeServe
   const log = yield* makeEventLog
   const news = yield* makeNews(sessions, readers, begun)
   const exchanges = yield* makeExchanges({ bus, log, readers, servers, sessions })
-  const initialize = makeInitialization(servers, sessions)
+  const initialize = makeInitialization(audit, servers, sessions)
 
   /** What every replica does when a session has ended. */
   const leaveSession = Effect.fnUntraced(function* (tenantId: TenantId, id: McpSessionId) {
@@ -117,6 +120,7 @@ export const makeLegacyHttp = Effect.fnUntraced(function* (makeServer: MakeServe
 
   const callerOf = ({ caller, principal }: LegacyRequest, session: McpSession | undefined) =>
     new Caller({
+      admitted: principal,
       principal: caller.principal,
       requestId: caller.requestId,
       context: caller.context,
@@ -141,10 +145,10 @@ export const makeLegacyHttp = Effect.fnUntraced(function* (makeServer: MakeServe
     if (new Set(requests.map(({ id }) => id)).size < requests.length) {
       return yield* invalidRequest("Two requests of the batch have the same id")
     }
-    if (session !== undefined) {
-      yield* Effect.forEach(messages, (message) =>
-        isJSONRPCRequest(message) ? Effect.void : receive(session, message)
-      )
+    for (const message of messages) {
+      if (isJSONRPCRequest(message)) continue
+      yield* messageOnRecord(audit, request.caller, unansweredName(message))
+      if (session !== undefined) yield* receive(session, message)
     }
     if (requests.length === 0) return HttpServerResponse.empty({ status: 202 })
     return yield* exchanges.run({
@@ -189,7 +193,8 @@ export const makeLegacyHttp = Effect.fnUntraced(function* (makeServer: MakeServe
   const handle = Effect.fn("LegacyHttp.handle")(function* (request: LegacyRequest) {
     if (request.method === "DELETE") return yield* end(request)
     yield* checkAccept(request)
-    return yield* request.method === "GET" ? get(request) : post(request)
+    if (request.method === "POST") return yield* post(request)
+    return yield* Effect.tap(get(request), messageOnRecord(audit, request.caller, "stream"))
   })
 
   return { handle } satisfies LegacyHttp

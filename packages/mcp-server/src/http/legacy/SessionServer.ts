@@ -1,28 +1,18 @@
+import type { Audit } from "@devops-mcp/core/audit/Audit"
 import type { McpSession } from "@devops-mcp/core/ports/McpSessionRepository"
 import {
   type JSONRPCMessage,
   type JSONRPCRequest,
   type MessageExtraInfo,
   type Server,
-  type ServerContext,
   type Transport
 } from "@modelcontextprotocol/server"
 import { Effect } from "effect"
-import { Caller } from "../../edge/Caller.ts"
+import { callerIn } from "../../edge/Caller.ts"
+import { RecordedTransport } from "../../edge/RecordedTransport.ts"
 
-/** Makes the SDK's server; `callerOf` tells its handlers who sent a message. */
-export type MakeServer = (callerOf: (context: ServerContext) => Caller) => Server
-
-const callerOf = ({ http }: ServerContext): Caller => {
-  const caller = http?.authInfo?.extra?.["caller"]
-  if (!(caller instanceof Caller)) throw new Error("An MCP request came without its caller")
-  return caller
-}
-
-/** What the SDK is told beside a message. It gets no credential, so it cannot pass one on. */
-export const extraOf = (caller: Caller): MessageExtraInfo => ({
-  authInfo: { token: "", clientId: "", scopes: [], extra: { caller } }
-})
+/** Makes the SDK's server, which will be connected to that transport. */
+export type MakeServer = (recorded: RecordedTransport) => Server
 
 /** The SDK's transport: hands what the server says to whoever uses the server at the time. */
 class SessionTransport implements Transport {
@@ -54,18 +44,23 @@ export interface SessionServer {
   /** From now on the server's messages go there; `undefined` drops them. */
   readonly receive: (receiver: ((message: JSONRPCMessage) => void) | undefined) => void
   readonly deliver: (message: JSONRPCMessage, extra?: MessageExtraInfo) => void
-  /** The answer to one request, while no exchange uses the server. */
-  readonly ask: (request: JSONRPCRequest, extra: MessageExtraInfo) => Effect.Effect<JSONRPCMessage>
+  /** The answer to one request of ours, while no exchange uses the server. */
+  readonly ask: (request: JSONRPCRequest) => Effect.Effect<JSONRPCMessage>
   /** Cancels what its handlers do. */
   readonly close: Effect.Effect<void>
 }
 
-export const connect = (makeServer: MakeServer, onerror: (error: Error) => void): Effect.Effect<SessionServer> =>
+export const connect = (
+  makeServer: MakeServer,
+  audit: Audit["Service"],
+  onerror: (error: Error) => void
+): Effect.Effect<SessionServer> =>
   Effect.gen(function* () {
     const transport = new SessionTransport()
-    const server = makeServer(callerOf)
+    const recorded = new RecordedTransport({ transport, audit, callerOf: callerIn })
+    const server = makeServer(recorded)
     server.onerror = onerror
-    yield* Effect.promise(() => server.connect(transport))
+    yield* Effect.promise(() => server.connect(recorded))
     const deliver = (message: JSONRPCMessage, extra?: MessageExtraInfo) => transport.onmessage?.(message, extra)
     return {
       logLevel: undefined,
@@ -73,37 +68,29 @@ export const connect = (makeServer: MakeServer, onerror: (error: Error) => void)
         transport.receive = receiver
       },
       deliver,
-      ask: (request, extra) =>
+      ask: (request) =>
         Effect.callback<JSONRPCMessage>((resume) => {
           transport.receive = (message) => {
             if (!("id" in message) || "method" in message) return
             transport.receive = undefined
             resume(Effect.succeed(message))
           }
-          deliver(request, extra)
+          deliver(request)
         }),
       close: Effect.promise(() => server.close())
     }
   })
 
 /** Brings a server to where the session's client believes it to be. */
-export const catchUp = Effect.fnUntraced(function* (
-  server: SessionServer,
-  session: McpSession,
-  extra: MessageExtraInfo
-) {
+export const catchUp = Effect.fnUntraced(function* (server: SessionServer, session: McpSession) {
   const { logLevel } = session
   if (logLevel === undefined || server.logLevel === logLevel) return
-  yield* server.ask({ jsonrpc: "2.0", id: 0, method: "logging/setLevel", params: { level: logLevel } }, extra)
+  yield* server.ask({ jsonrpc: "2.0", id: 0, method: "logging/setLevel", params: { level: logLevel } })
   server.logLevel = logLevel
 })
 
 /** Says the session's `initialize` again to a fresh server. */
-export const initialize = Effect.fnUntraced(function* (
-  server: SessionServer,
-  session: McpSession,
-  extra: MessageExtraInfo
-) {
-  yield* server.ask({ jsonrpc: "2.0", id: 0, method: "initialize", params: session.initialize }, extra)
-  server.deliver({ jsonrpc: "2.0", method: "notifications/initialized" }, extra)
+export const initialize = Effect.fnUntraced(function* (server: SessionServer, session: McpSession) {
+  yield* server.ask({ jsonrpc: "2.0", id: 0, method: "initialize", params: session.initialize })
+  server.deliver({ jsonrpc: "2.0", method: "notifications/initialized" })
 })
