@@ -2,7 +2,7 @@ import type { Job } from "@devops-mcp/contract/Jobs"
 import { makeJobAttempts, type TakenJob } from "@devops-mcp/core/jobs/JobAttempts"
 import { DeadLetterRepository } from "@devops-mcp/core/ports/DeadLetterRepository"
 import { EmbedderError } from "@devops-mcp/core/ports/Embedder"
-import type { JobMetadata } from "@devops-mcp/core/ports/JobQueue"
+import type { JobHandler, JobMetadata } from "@devops-mcp/core/ports/JobQueue"
 import { StoreError } from "@devops-mcp/core/ports/StoreError"
 import { type DeadLetter, longestError } from "@devops-mcp/domain/DeadLetter"
 import { DeadLetterId, DeliveryId, TenantId } from "@devops-mcp/domain/Ids"
@@ -52,18 +52,19 @@ const attempts = 3
 /** One attempt at what a queue hands over, with what it leaves in an empty store. */
 const attempt = Effect.fnUntraced(function* <E>(
   taken: Partial<TakenJob>,
-  handler: (job: Job, metadata: JobMetadata) => Effect.Effect<void, E>,
+  run: JobHandler<E>["run"],
   refuses: Refused = "nothing"
 ) {
   const store = yield* Store
   store.kept.length = 0
   store.refuses = refuses
-  const run = yield* makeJobAttempts({ attempts })
-  const verdict = yield* run(
+  const shown: Array<Job> = []
+  const runAttempt = yield* makeJobAttempts({ attempts })
+  const verdict = yield* runAttempt(
     { queue: "deliveries", queuedId: "job-1", attempt: 1, content: { job }, ...taken },
-    handler
+    { run, givenUp: (given) => Effect.sync(() => void shown.push(given)) }
   )
-  return { verdict, kept: [...store.kept], letter: store.kept[0]?.letter }
+  return { verdict, shown, kept: [...store.kept], letter: store.kept[0]?.letter }
 })
 
 const failing =
@@ -81,22 +82,22 @@ layer(TestLayer)("an attempt at a job", (it) => {
       const { kept, verdict } = yield* attempt({ queuedId: "job-1~2", attempt: 3 }, see)
       assert.deepStrictEqual(verdict, { _tag: "Done" })
       assert.deepStrictEqual(kept, [])
-      assert.deepStrictEqual(seen, [job, { id: "job-1", attempt: 3, lastAttempt: true }])
+      assert.deepStrictEqual(seen, [job, { id: "job-1", attempt: 3 }])
       // As earlier versions wrote it, without an envelope.
       yield* attempt({ content: { ...job } }, see)
-      assert.deepStrictEqual(seen.slice(2), [job, { id: "job-1", attempt: 1, lastAttempt: false }])
+      assert.deepStrictEqual(seen.slice(2), [job, { id: "job-1", attempt: 1 }])
     })
   )
 
   it.effect("is to be repeated when it fails, after the last one it leaves a dead letter of the job's tenant", () =>
     Effect.gen(function* () {
       const first = yield* attempt({}, failing(true))
-      assert.deepStrictEqual(first.kept, [])
+      assert.deepStrictEqual([first.kept, first.shown], [[], []])
       assert.strictEqual(first.verdict._tag, "Retry")
       yield* TestClock.setTime(DateTime.toEpochMillis(DateTime.makeUnsafe("2026-01-02T03:04:05Z")))
       const content = { job, group: "octo/shop" }
       const last = yield* attempt({ queuedId: "job-1~4", attempt: attempts, content }, failing(true))
-      assert.deepStrictEqual(last.verdict, { _tag: "Done" })
+      assert.deepStrictEqual([last.verdict, last.shown], [{ _tag: "Done" }, [job]])
       assert.deepStrictEqual(last.kept, [
         {
           tenantId,
@@ -119,11 +120,27 @@ layer(TestLayer)("an attempt at a job", (it) => {
 
   it.effect("leaves a dead letter at once when the error says that another attempt is of no use", () =>
     Effect.gen(function* () {
-      const { letter, verdict } = yield* attempt({}, failing(false))
-      assert.deepStrictEqual(verdict, { _tag: "Done" })
+      const { letter, shown, verdict } = yield* attempt({}, failing(false))
+      assert.deepStrictEqual([verdict, shown], [{ _tag: "Done" }, [job]])
       assert.deepInclude(letter, { attempts: 1, redrives: 0, jobId: "job-1" })
       const bug = yield* attempt({}, () => Effect.die(new Error("a bug")))
       assert.deepInclude(bug.verdict, { _tag: "Retry", error: "a bug" })
+    })
+  )
+
+  it.effect("leaves its dead letter also when what it is about cannot be shown as failed", () =>
+    Effect.gen(function* () {
+      const store = yield* Store
+      store.refuses = "nothing"
+      const runAttempt = yield* makeJobAttempts({ attempts })
+      for (const givenUp of [failing(false)(), Effect.die(new Error("a bug"))]) {
+        store.kept.length = 0
+        const verdict = yield* runAttempt(
+          { queue: "deliveries", queuedId: "job-1", attempt: attempts, content: { job } },
+          { run: failing(true), givenUp: () => givenUp }
+        )
+        assert.deepStrictEqual([verdict, store.kept.length], [{ _tag: "Done" }, 1])
+      }
     })
   )
 

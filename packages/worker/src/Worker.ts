@@ -20,23 +20,32 @@ export const WorkerLive = Layer.effectDiscard(
 
     const run = (job: Job, metadata: JobMetadata) =>
       Job.match(job, {
-        IngestDelivery: (delivery) => handlers.IngestDelivery(delivery, metadata),
-        IngestDocument: (document) => handlers.IngestDocument(document, metadata),
-        IndexContext: (context) => handlers.IndexContext(context, metadata),
-        RunTask: (task) => handlers.RunTask(task, metadata)
+        IngestDelivery: (delivery) => handlers.IngestDelivery.run(delivery, metadata),
+        IngestDocument: (document) => handlers.IngestDocument.run(document, metadata),
+        IndexContext: (context) => handlers.IndexContext.run(context, metadata),
+        RunTask: handlers.RunTask.run
       })
+
+    const givenUp = Job.match({
+      IngestDelivery: handlers.IngestDelivery.givenUp,
+      IngestDocument: handlers.IngestDocument.givenUp,
+      IndexContext: handlers.IndexContext.givenUp,
+      RunTask: handlers.RunTask.givenUp
+    })
 
     const giveBack = Deferred.await(stopping).pipe(
       Effect.andThen(Effect.sleep(drainTimeout)),
       Effect.andThen(Effect.interrupt)
     )
     /** A job claimed when the stop has come goes back at once. */
-    const handle = (begun: Deferred.Deferred<void>) => (job: Job, metadata: JobMetadata) =>
-      Effect.gen(function* () {
+    const handler = (begun: Deferred.Deferred<void>) => ({
+      run: Effect.fnUntraced(function* (job: Job, metadata: JobMetadata) {
         if (yield* Deferred.isDone(stopping)) return yield* Effect.interrupt
         yield* Deferred.succeed(begun, undefined)
         yield* Effect.raceFirst(run(job, metadata), giveBack)
-      })
+      }),
+      givenUp
+    })
 
     /**
      * Waits for one job and runs it. A stop interrupts the waiting only: were the fiber that runs a job interrupted, the
@@ -45,7 +54,7 @@ export const WorkerLive = Layer.effectDiscard(
     const takeOne = (name: QueueName) =>
       Effect.gen(function* () {
         const begun = yield* Deferred.make<void>()
-        const taking = yield* Effect.forkChild(queue.take(name, handle(begun)))
+        const taking = yield* Effect.forkChild(queue.take(name, handler(begun)))
         yield* Fiber.join(taking).pipe(
           Effect.onInterrupt(() =>
             Effect.flatMap(Deferred.isDone(begun), (isRunning) =>

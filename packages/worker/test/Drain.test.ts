@@ -33,7 +33,7 @@ layer(Queues, { excludeTestServices: true, timeout: "60 seconds" })("Worker on P
         Effect.map(letters.queues(tenantId), (all) => all.find(({ name }) => name === "documents"))
       )
       const [begun, finish] = [yield* Deferred.make<string>(), yield* Deferred.make<void>()]
-      const ingest = Layer.succeed(Ingest, {
+      const ingest = Layer.mock(Ingest, {
         run: (_, { id }) => Effect.andThen(Deferred.succeed(begun, id), Deferred.await(finish))
       })
       const keeping = Layer.mock(Retention, { upkeep: () => Effect.never })
@@ -52,7 +52,7 @@ layer(Queues, { excludeTestServices: true, timeout: "60 seconds" })("Worker on P
       yield* Fiber.join(stopping)
       assert.deepInclude(yield* figures, { depth: 1, inFlight: 0, deadLetters: 0 })
       const left = yield* Deferred.make<unknown>()
-      yield* queue.take("documents", (_, metadata) => Deferred.succeed(left, metadata))
+      yield* queue.take("documents", { run: (_, metadata) => Deferred.succeed(left, metadata) })
       assert.deepInclude(yield* Deferred.await(left), { id: "next", attempt: 1 })
       assert.deepInclude(yield* figures, { depth: 0, inFlight: 0, deadLetters: 0 })
     })

@@ -14,12 +14,21 @@ import { ConfigProvider, Effect, Exit, Layer, Queue, References, Scope } from "e
 
 const tenantId = freshId(TenantId)
 
-/** What is taken from each queue. */
-const jobs: Readonly<Record<QueueName, Job>> = {
-  deliveries: Job.cases.IngestDelivery.make({ tenantId, deliveryId: freshId(DeliveryId) }),
-  documents: Job.cases.IngestDocument.make({ tenantId, documentId: freshId(DocumentId) }),
-  contexts: Job.cases.IndexContext.make({ tenantId, contextId: freshId(ContextId), fromSeq: 1, toSeq: 2 }),
-  tasks: Job.cases.RunTask.make({ tenantId, taskId: freshId(TaskId) })
+/** The ids of the jobs of tasks. */
+const taskJobs = new Map<TaskId, string>()
+
+const newTask = (jobId: string) => {
+  const taskId = freshId(TaskId)
+  taskJobs.set(taskId, jobId)
+  return Job.cases.RunTask.make({ tenantId, taskId })
+}
+
+/** What is taken from each queue under an id. */
+const jobs: Readonly<Record<QueueName, (id: string) => Job>> = {
+  deliveries: () => Job.cases.IngestDelivery.make({ tenantId, deliveryId: freshId(DeliveryId) }),
+  documents: () => Job.cases.IngestDocument.make({ tenantId, documentId: freshId(DocumentId) }),
+  contexts: () => Job.cases.IndexContext.make({ tenantId, contextId: freshId(ContextId), fromSeq: 1, toSeq: 2 }),
+  tasks: newTask
 }
 
 /** How a taken job ended. */
@@ -58,7 +67,7 @@ const makeQueues = Effect.fnUntraced(function* ({ queueUpkeep, stats, take }: Wo
         Effect.gen(function* () {
           yield* take?.(name) ?? Effect.void
           const id = yield* restore(Queue.take(waiting[name]))
-          const exit = yield* Effect.exit(restore(handler(jobs[name], { id, attempt: 1, lastAttempt: false })))
+          const exit = yield* Effect.exit(restore(handler.run(jobs[name](id), { id, attempt: 1 })))
           const interrupted = Exit.isFailure(exit) && Exit.hasInterrupts(exit)
           yield* Queue.offer(ended, { id, as: Exit.isSuccess(exit) ? "done" : interrupted ? "given back" : "failed" })
         })
@@ -75,9 +84,9 @@ const unexpected = () => Effect.die(new Error("not a job of this service"))
 export const started = Effect.fnUntraced(function* (options: WorkerOptions) {
   const { ended, layer: queues, waiting } = yield* makeQueues(options)
   const [run, runTask] = [options.run ?? unexpected, options.runTask ?? unexpected]
-  const ingest = Layer.succeed(Ingest, { run: (job, { id }) => run(id, job) })
+  const ingest = Layer.mock(Ingest, { run: (job, { id }) => run(id, job) })
   const tasks = Layer.mock(Tasks, {
-    run: (job, { id }) => runTask(id, job),
+    run: (job) => runTask(taskJobs.get(job.taskId) ?? "", job),
     sweep: options.sweepTasks ?? Effect.void
   })
   const trail = Layer.mock(AuditTrail, { upkeep: options.upkeep ?? (() => Effect.succeed([])) })

@@ -7,7 +7,7 @@ import { longestOutage, outageDelay } from "@devops-mcp/resilience/Outages"
 import { Cause, Clock, DateTime, Duration, Effect, Exit, Metric, Option, Schema } from "effect"
 import { makeNewId } from "../NewId.ts"
 import { DeadLetterRepository } from "../ports/DeadLetterRepository.ts"
-import type { JobMetadata } from "../ports/JobQueue.ts"
+import type { JobHandler } from "../ports/JobQueue.ts"
 import { causeOf, type JobEnvelope, ownerOf, readEnvelope } from "./JobEnvelope.ts"
 import { failureText, isFinal, isOutage, retryAfterOf } from "./JobFailure.ts"
 import { readQueuedId } from "./JobIds.ts"
@@ -99,18 +99,32 @@ export const makeJobAttempts = Effect.fnUntraced(function* ({
     )
   })
 
+  /** What the job is about is shown as failed first: where the letter cannot be kept, both are done again. */
+  const giveUp = Effect.fnUntraced(function* <E, R>(
+    taken: TakenJob,
+    { group, job }: JobEnvelope,
+    error: string,
+    handler: JobHandler<E, R>
+  ) {
+    yield* Effect.ignoreCause(handler.givenUp?.(job) ?? Effect.void, {
+      log: "Warn",
+      message: "What a job is about could not be shown as failed"
+    })
+    const kept = { tenantId: job.tenantId, type: job._tag, payload: encodeJob(job) }
+    return yield* keep(taken, group === undefined ? kept : { ...kept, group }, error)
+  })
+
   const attempt = Effect.fnUntraced(function* <E, R>(
     taken: TakenJob,
     envelope: JobEnvelope,
-    handler: (job: Job, metadata: JobMetadata) => Effect.Effect<void, E, R>
+    handler: JobHandler<E, R>
   ): Effect.fn.Return<Verdict, never, R> {
     const { job } = envelope
     const { id } = readQueuedId(taken.queuedId)
-    const metadata = { id, attempt: taken.attempt, lastAttempt: taken.attempt >= attempts }
     const startedAt = yield* Clock.currentTimeMillis
     const parent = causeOf(envelope)
     const exit = yield* Effect.exit(
-      Effect.suspend(() => handler(job, metadata)).pipe(
+      Effect.suspend(() => handler.run(job, { id, attempt: taken.attempt })).pipe(
         Effect.withSpan(`Job.${job._tag}`, {
           kind: "consumer",
           attributes: { jobId: id, attempt: taken.attempt },
@@ -143,20 +157,18 @@ export const makeJobAttempts = Effect.fnUntraced(function* ({
       })
       return { _tag: "PutOff", delay, error }
     }
-    if (metadata.lastAttempt || isFinal(cause)) {
+    if (taken.attempt >= attempts || isFinal(cause)) {
       yield* count(job._tag, "dead", startedAt)
       yield* Effect.logDebug("The cause of a dead letter", cause)
-      const { group } = envelope
-      const kept = { tenantId: job.tenantId, type: job._tag, payload: encodeJob(job) }
-      return yield* keep(taken, group === undefined ? kept : { ...kept, group }, error)
+      return yield* giveUp(taken, envelope, error, handler)
     }
     yield* count(job._tag, "retried", startedAt)
     yield* Effect.logWarning("A job failed and will be tried again", cause)
     return { _tag: "Retry", retryAfter: Option.getOrUndefined(asked), error }
   })
 
-  /** Runs the handler and never fails: the verdict says what is to become of the job. */
-  return <E, R>(taken: TakenJob, handler: (job: Job, metadata: JobMetadata) => Effect.Effect<void, E, R>) =>
+  /** Runs the handler and never fails: the verdict says what is to become of the job. Only here is a job given up. */
+  return <E, R>(taken: TakenJob, handler: JobHandler<E, R>) =>
     readEnvelope(taken.content).pipe(
       Effect.matchEffect({
         onFailure: (error) =>

@@ -31,8 +31,9 @@ export const makeUndelivered = Effect.fnUntraced(function* (
       for (const { attributes, body, messageId, receipt, receiveCount } of messages) {
         const content = yield* bodies.read(body, attributes)
         const queuedId = attributes[jobIdAttribute] ?? messageId
-        const verdict = yield* runAttempt({ queue: name, queuedId, attempt: receiveCount, content }, () =>
-          Effect.fail(new Undeliverable({ receptions: receiveCount }))
+        const verdict = yield* runAttempt(
+          { queue: name, queuedId, attempt: receiveCount, content },
+          { run: () => Effect.fail(new Undeliverable({ receptions: receiveCount })) }
         )
         if (verdict._tag === "Done") yield* client.remove(deadUrl, [receipt])
       }

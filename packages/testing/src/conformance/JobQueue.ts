@@ -32,9 +32,9 @@ const queueName = "documents"
 /** Takes one job with a handler that ends in the given way; answers what the handler was given. */
 const takeWith = Effect.fnUntraced(function* <E>(outcome: Effect.Effect<void, E>) {
   const given = yield* Deferred.make<{ readonly job: Job; readonly metadata: JobMetadata }>()
-  yield* (yield* JobQueue).take(queueName, (job, metadata) =>
-    Effect.andThen(Deferred.succeed(given, { job, metadata }), outcome)
-  )
+  yield* (yield* JobQueue).take(queueName, {
+    run: (job, metadata) => Effect.andThen(Deferred.succeed(given, { job, metadata }), outcome)
+  })
   return yield* Deferred.await(given)
 })
 
@@ -83,7 +83,7 @@ export const jobQueueConformance = <E>(
       Effect.gen(function* () {
         const { id, job } = yield* offered
         const taken = yield* takeOne
-        assert.deepStrictEqual(taken, { job, metadata: { id, attempt: 1, lastAttempt: attempts === 1 } })
+        assert.deepStrictEqual(taken, { job, metadata: { id, attempt: 1 } })
         yield* assertEmpty
       })
     )
@@ -137,14 +137,14 @@ export const jobQueueConformance = <E>(
       })
     )
 
-    it.effect("tries a failing job again, says which attempt is the last, then keeps it with its cause", () =>
+    it.effect("tries a failing job again, says which attempt it is, then keeps it with its cause", () =>
       Effect.gen(function* () {
         const queue = yield* JobQueue
         const { id, job, tenantId } = yield* offered
         const tried = yield* Effect.replicateEffect(failing, attempts)
         assert.deepStrictEqual(
           tried.map(({ metadata }) => metadata),
-          tried.map((_, index) => ({ id, attempt: index + 1, lastAttempt: index === attempts - 1 }))
+          tried.map((_, index) => ({ id, attempt: index + 1 }))
         )
         yield* assertEmpty
         const [letter, ...others] = yield* lettersOf(tenantId)
@@ -156,7 +156,7 @@ export const jobQueueConformance = <E>(
         yield* queue.offer(job, { id })
         yield* assertEmpty
         assert.strictEqual(yield* (yield* DeadLetters).redrive(tenantId, queueName), 1)
-        assert.deepStrictEqual((yield* takeOne).metadata, { id, attempt: 1, lastAttempt: attempts === 1 })
+        assert.deepStrictEqual((yield* takeOne).metadata, { id, attempt: 1 })
         assert.deepStrictEqual(yield* lettersOf(tenantId), [])
         yield* assertEmpty
       })
@@ -177,7 +177,7 @@ export const jobQueueConformance = <E>(
         const outage = takeWith(Effect.fail({ retryable: true, outage: true, message: "away" }))
         const tried = yield* Effect.replicateEffect(outage, attempts + 2)
         for (const { metadata } of tried) {
-          assert.deepStrictEqual(metadata, { id, attempt: 1, lastAttempt: attempts === 1 })
+          assert.deepStrictEqual(metadata, { id, attempt: 1 })
         }
         assert.deepStrictEqual(yield* lettersOf(tenantId), [])
         assert.strictEqual((yield* failing).metadata.attempt, 1)
@@ -230,7 +230,7 @@ export const jobQueueConformance = <E>(
         }
         const failedOnce = yield* Ref.make(false)
         const finished = yield* Deferred.make<void>()
-        const handler = (_: Job, { attempt, id }: JobMetadata) =>
+        const handle = (_: Job, { attempt, id }: JobMetadata) =>
           Effect.gen(function* () {
             const name = id.slice(run.length + 1)
             if (name === "a1" && attempt === 1) {
@@ -241,7 +241,9 @@ export const jobQueueConformance = <E>(
             if (all.length === 10) yield* Deferred.succeed(finished, undefined)
           })
         const takers = yield* Effect.forkChild(
-          Effect.replicateEffect(Effect.forever(queue.take("deliveries", handler)), 4, { concurrency: "unbounded" })
+          Effect.replicateEffect(Effect.forever(queue.take("deliveries", { run: handle })), 4, {
+            concurrency: "unbounded"
+          })
         )
         yield* Deferred.await(finished)
         yield* Fiber.interrupt(takers)
@@ -304,7 +306,7 @@ export const jobQueueConformance = <E>(
           yield* Ref.make(0),
           yield* Ref.make<ReadonlyArray<string>>([])
         ]
-        const handler = (_: Job, { id }: JobMetadata) =>
+        const run = (_: Job, { id }: JobMetadata) =>
           Effect.gen(function* () {
             const now = yield* Ref.updateAndGet(running, (n) => n + 1)
             yield* Ref.update(most, (n) => Math.max(n, now))
@@ -315,7 +317,7 @@ export const jobQueueConformance = <E>(
             yield* Ref.update(handled, (ids) => [...ids, id])
           })
         const takers = yield* Effect.forkChild(
-          Effect.replicateEffect(Effect.replicateEffect(queue.take(queueName, handler), count / 8), 8, {
+          Effect.replicateEffect(Effect.replicateEffect(queue.take(queueName, { run }), count / 8), 8, {
             concurrency: "unbounded"
           })
         )
@@ -340,7 +342,9 @@ export const jobQueueConformance = <E>(
         assert.isAtLeast(waiting.oldestAgeSeconds, 0)
         assert.isBelow(waiting.oldestAgeSeconds, 60)
         const during = yield* Deferred.make<typeof waiting>()
-        yield* queue.take(queueName, () => Effect.flatMap(statsNow, (stats) => Deferred.succeed(during, stats)))
+        yield* queue.take(queueName, {
+          run: () => Effect.flatMap(statsNow, (stats) => Deferred.succeed(during, stats))
+        })
         assert.deepInclude(yield* Deferred.await(during), { name: waiting.name, depth: 1, inFlight: 1 })
         yield* takeOne
         yield* assertEmpty
