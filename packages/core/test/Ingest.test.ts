@@ -148,6 +148,21 @@ layer(UseCases, { excludeTestServices: true, timeout: "60 seconds" })("Ingest", 
     })
   )
 
+  it.effect("an event has failed, and a document, whose job ended its worker in each attempt", () =>
+    Effect.gen(function* () {
+      const { eventId, tenantId } = yield* pushed
+      const { id } = yield* (yield* Knowledge).addDocument(tenantId, { title: "t", text: "x" })
+      yield* Effect.flatMap(SqlClient.SqlClient, (sql) => sql`update jobs set attempts = 2`)
+      const unrun = Effect.die(new Error("It was run again"))
+      yield* whileEmbedder(unrun, Effect.andThen(work("deliveries"), work("documents")))
+      assert.strictEqual(yield* statusOf(tenantId, eventId), "failed")
+      assert.strictEqual((yield* (yield* DocumentRepository).get(tenantId, id)).status, "failed")
+      for (const queue of ["deliveries", "documents"] as const) {
+        assert.include((yield* lettersOf(tenantId, queue))[0]?.error, "stopped without an answer")
+      }
+    })
+  )
+
   it.effect("shows an attempt that ended by a bug as well", () =>
     Effect.gen(function* () {
       const { eventId, tenantId } = yield* pushed

@@ -2,7 +2,7 @@ import type { Job } from "@devops-mcp/contract/Jobs"
 import { makeJobAttempts, type TakenJob } from "@devops-mcp/core/jobs/JobAttempts"
 import { DeadLetterRepository } from "@devops-mcp/core/ports/DeadLetterRepository"
 import { EmbedderError } from "@devops-mcp/core/ports/Embedder"
-import type { JobHandler, JobMetadata } from "@devops-mcp/core/ports/JobQueue"
+import type { GivenUp, JobHandler, JobMetadata } from "@devops-mcp/core/ports/JobQueue"
 import { StoreError } from "@devops-mcp/core/ports/StoreError"
 import { type DeadLetter, longestError } from "@devops-mcp/domain/DeadLetter"
 import { DeadLetterId, DeliveryId, TenantId } from "@devops-mcp/domain/Ids"
@@ -58,11 +58,11 @@ const attempt = Effect.fnUntraced(function* <E>(
   const store = yield* Store
   store.kept.length = 0
   store.refuses = refuses
-  const shown: Array<Job> = []
+  const shown: Array<Job | GivenUp> = []
   const runAttempt = yield* makeJobAttempts({ attempts })
   const verdict = yield* runAttempt(
     { queue: "deliveries", queuedId: "job-1", attempt: 1, content: { job }, ...taken },
-    { run, givenUp: (given) => Effect.sync(() => void shown.push(given)) }
+    { run, givenUp: (given, why) => Effect.sync(() => void shown.push(given, why)) }
   )
   return { verdict, shown, kept: [...store.kept], letter: store.kept[0]?.letter }
 })
@@ -97,7 +97,7 @@ layer(TestLayer)("an attempt at a job", (it) => {
       yield* TestClock.setTime(DateTime.toEpochMillis(DateTime.makeUnsafe("2026-01-02T03:04:05Z")))
       const content = { job, group: "octo/shop" }
       const last = yield* attempt({ queuedId: "job-1~4", attempt: attempts, content }, failing(true))
-      assert.deepStrictEqual([last.verdict, last.shown], [{ _tag: "Done" }, [job]])
+      assert.deepStrictEqual([last.verdict, last.shown], [{ _tag: "Done" }, [job, "failed"]])
       assert.deepStrictEqual(last.kept, [
         {
           tenantId,
@@ -121,7 +121,7 @@ layer(TestLayer)("an attempt at a job", (it) => {
   it.effect("leaves a dead letter at once when the error says that another attempt is of no use", () =>
     Effect.gen(function* () {
       const { letter, shown, verdict } = yield* attempt({}, failing(false))
-      assert.deepStrictEqual([verdict, shown], [{ _tag: "Done" }, [job]])
+      assert.deepStrictEqual([verdict, shown], [{ _tag: "Done" }, [job, "failed"]])
       assert.deepInclude(letter, { attempts: 1, redrives: 0, jobId: "job-1" })
       const bug = yield* attempt({}, () => Effect.die(new Error("a bug")))
       assert.deepInclude(bug.verdict, { _tag: "Retry", error: "a bug" })
@@ -141,6 +141,29 @@ layer(TestLayer)("an attempt at a job", (it) => {
         )
         assert.deepStrictEqual([verdict, store.kept.length], [{ _tag: "Done" }, 1])
       }
+    })
+  )
+
+  it.effect("is not made when there was no answer to the last one, which leaves a dead letter that says so", () =>
+    Effect.gen(function* () {
+      const content = { job, group: "octo/shop" }
+      const { kept, letter, shown, verdict } = yield* attempt({ attempt: attempts + 1, content }, noHandler)
+      assert.deepStrictEqual([verdict, shown], [{ _tag: "Done" }, [job, "unanswered"]])
+      assert.deepStrictEqual([kept.length, kept[0]?.tenantId], [1, tenantId])
+      assert.deepInclude(letter, { attempts, group: "octo/shop", type: "IngestDelivery" })
+      assert.include(letter?.error, `Its worker stopped without an answer in attempt ${attempts}, the last one`)
+    })
+  )
+
+  it.effect("leaves the dead letter also when showing what it is about is what kills the workers", () =>
+    Effect.gen(function* () {
+      const told: Array<number> = []
+      for (let number = attempts + 1; number <= attempts + 6; number++) {
+        const { shown, verdict } = yield* attempt({ attempt: number }, noHandler)
+        assert.deepStrictEqual(verdict, { _tag: "Done" })
+        if (shown.length > 0) told.push(number)
+      }
+      assert.deepStrictEqual(told, [attempts + 1, attempts + 2, attempts + 3])
     })
   )
 
@@ -193,9 +216,12 @@ layer(TestLayer)("an attempt at a job", (it) => {
     Effect.gen(function* () {
       const final = yield* attempt({ attempt: attempts }, failing(true), "all")
       assert.deepStrictEqual(final.kept, [])
-      assert.deepInclude(final.verdict, { _tag: "Retry", retryAfter: undefined })
+      // That attempt does not count, or the next one would be taken for one after the last.
+      assert.deepInclude(final.verdict, { _tag: "PutOff", error: "The embedding model could not embed the text: down" })
       const unread = yield* attempt({ content: "{" }, noHandler, "all")
-      assert.strictEqual(unread.verdict._tag, "Retry")
+      assert.strictEqual(unread.verdict._tag, "PutOff")
+      const unanswered = yield* attempt({ attempt: attempts + 1 }, noHandler, "all")
+      assert.strictEqual(unanswered.verdict._tag, "PutOff")
     })
   )
 

@@ -4,7 +4,7 @@ import { type Act, Audit } from "@devops-mcp/core/audit/Audit"
 import { Changes } from "@devops-mcp/core/changes/Changes"
 import { DeadLetters } from "@devops-mcp/core/jobs/DeadLetters"
 import { scopesOf } from "@devops-mcp/core/Policy"
-import { JobQueue } from "@devops-mcp/core/ports/JobQueue"
+import { type GivenUp, JobQueue } from "@devops-mcp/core/ports/JobQueue"
 import { StoreError } from "@devops-mcp/core/ports/StoreError"
 import { MoreTaskRunners, type TaskRunner } from "@devops-mcp/core/tasks/TaskRunner"
 import { Tasks } from "@devops-mcp/core/tasks/Tasks"
@@ -96,12 +96,12 @@ const notOurs = Effect.die(new Error("not a task"))
 /** Does something with the next task's job. */
 const next = <A, E, R>(
   handle: (job: RunTask) => Effect.Effect<A, E, R>,
-  givenUp: (job: RunTask) => Effect.Effect<void, E, R> = () => notOurs
+  givenUp: (job: RunTask, why: GivenUp) => Effect.Effect<void, E, R> = () => notOurs
 ) =>
   Effect.flatMap(JobQueue, (queue) =>
     queue.take("tasks", {
       run: (job) => (job._tag === "RunTask" ? Effect.asVoid(handle(job)) : notOurs),
-      givenUp: (job) => (job._tag === "RunTask" ? givenUp(job) : notOurs)
+      givenUp: (job, why) => (job._tag === "RunTask" ? givenUp(job, why) : notOurs)
     })
   )
 

@@ -237,6 +237,19 @@ layer(TasksLive, { excludeTestServices: true, timeout: "60 seconds" })("Tasks", 
     })
   )
 
+  it.effect("is given up without another run when each has ended its worker", () =>
+    Effect.gen(function* () {
+      const [tasks, principal] = [yield* Tasks, yield* caller]
+      const ran = yield* Ref.make(false)
+      const id = yield* start(principal, () => Effect.andThen(Ref.set(ran, true), done({})))
+      yield* Effect.flatMap(SqlClient.SqlClient, (sql) => sql`update jobs set attempts = 2`)
+      yield* work
+      const { error, status } = yield* tasks.get(principal, id)
+      assert.deepStrictEqual([yield* Ref.get(ran), status, error?.code], [false, "failed", "worker_lost"])
+      assert.strictEqual((yield* figuresOf(principal.tenantId, "tasks")).deadLetters, 1)
+    })
+  )
+
   const Step = Schema.Literals(["run", "redeliver", "ask", "fail", "bug", "answer", "answer half", "cancel"])
   const allowed: Readonly<Record<TaskStatus, ReadonlyArray<TaskStatus>>> = {
     working: ["working", "input_required", "completed", "failed", "cancelled"],
@@ -271,7 +284,7 @@ layer(TasksLive, { excludeTestServices: true, timeout: "60 seconds" })("Tasks", 
           else if (step.startsWith("answer")) yield* tasks.update(principal, id, answers)
           else {
             yield* Effect.exit(tasks.run(job))
-            if (step === "bug") yield* tasks.givenUp(job)
+            if (step === "bug") yield* tasks.givenUp(job, "failed")
           }
           const task = yield* tasks.get(principal, id)
           assert.include(allowed[last.status], task.status)

@@ -34,7 +34,16 @@ jobQueueConformance(
     Layer.provideMerge(Services),
     Layer.provideMerge(Layer.merge(TestDatabase, quiet))
   ),
-  { attempts, keepsOrder: false }
+  {
+    attempts,
+    keepsOrder: false,
+    // A claim that nobody answers; its lease is over.
+    workerDies: (queue) =>
+      Effect.flatMap(
+        SqlClient.SqlClient,
+        (sql) => sql`update jobs set attempts = attempts + 1 where queue_name = ${queue} and state = 'pending'`
+      )
+  }
 )
 
 /** Another process on the same database, as long as the test's scope. */

@@ -5,6 +5,12 @@ import type { Retryable } from "./Policies.ts"
 export const jobAttempts = 12
 
 /**
+ * How often it is tried to show what a given up job is about as failed; where that had no answer either, it may be what
+ * ends the workers, and the job becomes a dead letter without it.
+ */
+export const givenUpTellings = 3
+
+/**
  * Between the attempts of a job: 1 s, 2 s, 4 s … up to 20 s, so that what failed is tried within half a minute of a
  * service's return, and the last time some two and a half minutes after the first.
  */

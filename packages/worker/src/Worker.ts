@@ -1,5 +1,5 @@
 import { Job, QueueName } from "@devops-mcp/contract/Jobs"
-import { type JobMetadata, JobQueue } from "@devops-mcp/core/ports/JobQueue"
+import { type GivenUp, type JobMetadata, JobQueue } from "@devops-mcp/core/ports/JobQueue"
 import { workerConcurrency } from "@devops-mcp/infrastructure/Settings"
 import { placesOf, queueRetry } from "@devops-mcp/resilience/JobPolicies"
 import { drainTimeout } from "@devops-mcp/resilience/Policies"
@@ -26,12 +26,13 @@ export const WorkerLive = Layer.effectDiscard(
         RunTask: handlers.RunTask.run
       })
 
-    const givenUp = Job.match({
-      IngestDelivery: handlers.IngestDelivery.givenUp,
-      IngestDocument: handlers.IngestDocument.givenUp,
-      IndexContext: handlers.IndexContext.givenUp,
-      RunTask: handlers.RunTask.givenUp
-    })
+    const givenUp = (job: Job, why: GivenUp) =>
+      Job.match(job, {
+        IngestDelivery: handlers.IngestDelivery.givenUp,
+        IngestDocument: handlers.IngestDocument.givenUp,
+        IndexContext: handlers.IndexContext.givenUp,
+        RunTask: (task) => handlers.RunTask.givenUp(task, why)
+      })
 
     const giveBack = Deferred.await(stopping).pipe(
       Effect.andThen(Effect.sleep(drainTimeout)),

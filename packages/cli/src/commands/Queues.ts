@@ -65,7 +65,7 @@ const inDatabase = Effect.gen(function* () {
 })
 
 const LocalLive = DeadLetters.layer.pipe(
-  Layer.provide(JobQueueLive),
+  Layer.provide(JobQueueLive()),
   Layer.provideMerge(DatabaseLive({ migrations: "run" })),
   Layer.provide(Health.layer),
   Layer.provideMerge(NodeCrypto.layer)

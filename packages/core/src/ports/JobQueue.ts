@@ -21,11 +21,14 @@ export interface JobMetadata {
   readonly attempt: number
 }
 
+/** A job is given up because an attempt failed, or because the last one had no answer: its worker died, or was cut off. */
+export type GivenUp = "failed" | "unanswered"
+
 /** What is done with jobs. Which attempt is the last is the queue's to say, so `run` cannot know it. */
 export interface JobHandler<E, R = never> {
   readonly run: (job: Job, metadata: JobMetadata) => Effect.Effect<void, E, R>
   /** Shows that the job will not be tried again, before it is a dead letter; it may come twice, and must do no work. */
-  readonly givenUp?: (job: Job) => Effect.Effect<void, E, R>
+  readonly givenUp?: (job: Job, why: GivenUp) => Effect.Effect<void, E, R>
 }
 
 /** Characters of a group's name. */
@@ -52,6 +55,7 @@ export interface QueueStats {
  * called in, so a job exists exactly when the change that caused it does; an `id` that was offered before is not offered
  * again. A handler that fails is tried again after the queue's retry schedule, and after the last attempt, or at once
  * when its error says that another attempt is of no use, the job is given up: a dead letter of its tenant with its cause.
+ * Attempts during which a worker died count; when there was no answer to the last one, the job is given up without another.
  */
 export class JobQueue extends Context.Service<
   JobQueue,

@@ -1,4 +1,4 @@
-import { Job } from "@devops-mcp/contract/Jobs"
+import { Job, type QueueName } from "@devops-mcp/contract/Jobs"
 import { DeadLetters } from "@devops-mcp/core/jobs/DeadLetters"
 import type { DeadLetterRepository } from "@devops-mcp/core/ports/DeadLetterRepository"
 import { type JobMetadata, JobQueue } from "@devops-mcp/core/ports/JobQueue"
@@ -66,14 +66,21 @@ const givenUp = (attempts: number, tenantId: TenantId) =>
 
 const withUpkeep = Layer.effectDiscard(Effect.flatMap(JobQueue, ({ upkeep }) => Effect.forkScoped(upkeep)))
 
+export interface JobQueuePromises<R> {
+  readonly attempts: number
+  readonly keepsOrder: boolean
+  /** Leaves the queue's only job as a worker does that takes it and dies. */
+  readonly workerDies: (queue: QueueName) => Effect.Effect<unknown, unknown, R>
+}
+
 /**
  * What every job queue promises. The layer's queue is empty at first, tries a job `attempts` times (two or more), and does
  * not wait between attempts, nor in an outage; each test leaves it empty.
  */
-export const jobQueueConformance = <E>(
+export const jobQueueConformance = <E, R>(
   name: string,
-  layer: Layer.Layer<JobQueue | Transactions | TenantRepository | DeadLetterRepository, E>,
-  { attempts, keepsOrder }: { readonly attempts: number; readonly keepsOrder: boolean }
+  layer: Layer.Layer<JobQueue | Transactions | TenantRepository | DeadLetterRepository | R, E>,
+  { attempts, keepsOrder, workerDies }: JobQueuePromises<R>
 ) =>
   suite(withUpkeep.pipe(Layer.provideMerge(DeadLetters.layer), Layer.provideMerge(layer)), {
     excludeTestServices: true,
@@ -182,6 +189,41 @@ export const jobQueueConformance = <E>(
         assert.deepStrictEqual(yield* lettersOf(tenantId), [])
         assert.strictEqual((yield* failing).metadata.attempt, 1)
         assert.strictEqual((yield* takeOne).metadata.attempt, 2)
+        yield* assertEmpty
+      })
+    )
+
+    it.effect("counts an attempt during which the worker died, and runs the last one", () =>
+      Effect.gen(function* () {
+        const { id } = yield* offered
+        yield* Effect.replicateEffect(Effect.orDie(workerDies(queueName)), attempts - 1)
+        assert.deepStrictEqual((yield* takeOne).metadata, { id, attempt: attempts })
+        yield* assertEmpty
+      })
+    )
+
+    it.effect("gives up without running it what killed its worker in each attempt, tells so, and takes the next", () =>
+      Effect.gen(function* () {
+        const queue = yield* JobQueue
+        const { id, job, tenantId } = yield* offered
+        yield* Effect.replicateEffect(Effect.orDie(workerDies(queueName)), attempts)
+        const [ran, told] = [yield* Ref.make(false), yield* Ref.make<ReadonlyArray<unknown>>([])]
+        yield* queue.take(queueName, {
+          run: () => Ref.set(ran, true),
+          givenUp: (job, why) => Ref.update(told, (before) => [...before, job, why])
+        })
+        assert.isFalse(yield* Ref.get(ran))
+        assert.deepStrictEqual(yield* Ref.get(told), [job, "unanswered"])
+        yield* assertEmpty
+        const [letter] = yield* lettersOf(tenantId)
+        assert.deepInclude(letter, { jobId: id, attempts, redrives: 0 })
+        assert.deepStrictEqual(letter?.payload, { ...job })
+        assert.match(letter?.error ?? "", /worker stopped without an answer/)
+        const next = yield* offeredBy(tenantId)
+        assert.deepStrictEqual((yield* takeOne).metadata, { id: next.id, attempt: 1 })
+        // Whoever has mended it puts it back, and it begins anew.
+        assert.strictEqual(yield* (yield* DeadLetters).redrive(tenantId, queueName), 1)
+        assert.deepStrictEqual((yield* takeOne).metadata, { id, attempt: 1 })
         yield* assertEmpty
       })
     )
