@@ -47,7 +47,7 @@ const make = Effect.fn("SqsJobQueue.make")(function* (options: SqsJobQueueOption
   const offered = Latch.makeUnsafe()
   const encode = Schema.encodeEffect(Schema.fromJsonString(JobEnvelope))
   const relay = yield* makeRelay(outbox, bodies, offered)
-  const undelivered = yield* makeUndelivered(bodies, runAttempt)
+  const undelivered = yield* makeUndelivered(outbox, bodies, runAttempt)
 
   const openQueue = Effect.fnUntraced(function* (queue: SqsQueue) {
     const receiver = yield* makeReceiver(queue, outbox)
