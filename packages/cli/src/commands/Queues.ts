@@ -30,7 +30,7 @@ const orFail = Effect.mapError(
   (error: { readonly message: string }) => new CommandFailed({ message: error.message, exitCode: 1 })
 )
 
-const chosen = (ids: Ids | undefined) => (ids === undefined ? {} : { ids })
+const chosen = (ids: Ids | undefined) => (ids === undefined ? { all: true } : { ids })
 
 const overHttp = Effect.fnUntraced(function* (url: string, credential: Redacted.Redacted) {
   const { queues } = yield* apiClient(url, credential)
