@@ -106,5 +106,11 @@ export const queueRetry = Schedule.min([Schedule.exponential("200 millis"), Sche
   Schedule.jittered
 )
 
+/** A part of the worker that ended by an error of ours is started again, less and less often, and counts as failing for so long. */
+export const workerRestart = Schedule.min([Schedule.exponential("1 second"), Schedule.spaced("1 minute")]).pipe(
+  Schedule.jittered
+)
+export const workerRestartWatch = Duration.minutes(1)
+
 /** How often a worker publishes what waits in its queue. */
 export const queueSampling = Schedule.spaced("5 seconds")

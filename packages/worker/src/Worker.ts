@@ -6,11 +6,12 @@ import { drainTimeout } from "@devops-mcp/resilience/Policies"
 import { Deferred, Effect, Fiber, FiberSet, Layer } from "effect"
 import { makeJobHandlers } from "./JobHandlers.ts"
 import { makeScheduledJobs } from "./ScheduledJobs.ts"
+import { makeSupervision } from "./Supervision.ts"
 
 /**
  * Takes jobs and runs them, `WORKER_CONCURRENCY` deliveries at a time and a quarter as many of each other type, which
  * have places of their own. When its scope closes it takes no more; what runs may finish within the drain's time, and
- * what does not is given back without counting the attempt.
+ * what does not is given back without counting the attempt. Whatever else ends before is started again.
  */
 export const WorkerLive = Layer.effectDiscard(
   Effect.gen(function* () {
@@ -73,13 +74,18 @@ export const WorkerLive = Layer.effectDiscard(
       )
 
     const limit = yield* workerConcurrency
+    const supervised = yield* makeSupervision
     const fibers = yield* FiberSet.make()
     for (const name of QueueName.literals) {
       const places = name === "deliveries" ? limit : placesOf(limit)
-      for (let index = 0; index < places; index++) yield* FiberSet.run(fibers, work(name))
+      for (let place = 1; place <= places; place++) {
+        yield* FiberSet.run(fibers, supervised(`place ${place} of ${name}`, work(name)))
+      }
     }
-    yield* FiberSet.run(fibers, queue.upkeep)
-    for (const scheduled of yield* makeScheduledJobs) yield* FiberSet.run(fibers, scheduled)
+    yield* FiberSet.run(fibers, supervised("upkeep of the queue", queue.upkeep))
+    for (const [name, scheduled] of Object.entries(yield* makeScheduledJobs)) {
+      yield* FiberSet.run(fibers, supervised(name, scheduled))
+    }
     yield* Effect.addFinalizer(() => Deferred.succeed(stopping, undefined))
   })
 )

@@ -8,6 +8,7 @@ import { JobQueue } from "@devops-mcp/core/ports/JobQueue"
 import { Tasks } from "@devops-mcp/core/tasks/Tasks"
 import { RepositoriesLive } from "@devops-mcp/database/Database"
 import { DocumentId } from "@devops-mcp/domain/Ids"
+import { Health } from "@devops-mcp/observability/Health"
 import { PostgresJobQueue } from "@devops-mcp/queue/PostgresJobQueue"
 import { freshId, freshTenant } from "@devops-mcp/testing/Fixtures"
 import { TestDatabase } from "@devops-mcp/testing/TestDatabase"
@@ -41,9 +42,9 @@ layer(Queues, { excludeTestServices: true, timeout: "60 seconds" })("Worker on P
       const trail = Layer.mock(AuditTrail, { upkeep: () => Effect.succeed([]) })
       const replays = Layer.mock(RequestReplays, { sweep: Effect.void })
       const scope = yield* Scope.make()
-      yield* Layer.build(WorkerLive.pipe(Layer.provide([ingest, tasks, trail, replays, keeping, config]))).pipe(
-        Scope.provide(scope)
-      )
+      yield* Layer.build(
+        WorkerLive.pipe(Layer.provide([ingest, tasks, trail, replays, keeping, config, Health.layer]))
+      ).pipe(Scope.provide(scope))
       yield* queue.offer(job, { id: "running" })
       assert.strictEqual(yield* Deferred.await(begun), "running")
       yield* queue.offer(job, { id: "next" })

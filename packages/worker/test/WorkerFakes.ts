@@ -8,9 +8,10 @@ import { JobQueue, type QueueError } from "@devops-mcp/core/ports/JobQueue"
 import type { StoreError } from "@devops-mcp/core/ports/StoreError"
 import { Tasks } from "@devops-mcp/core/tasks/Tasks"
 import { ContextId, DeliveryId, DocumentId, TaskId, TenantId } from "@devops-mcp/domain/Ids"
+import { Health } from "@devops-mcp/observability/Health"
 import { freshId } from "@devops-mcp/testing/Fixtures"
 import { WorkerLive } from "@devops-mcp/worker/Worker"
-import { ConfigProvider, Effect, Exit, Layer, Queue, References, Scope } from "effect"
+import { ConfigProvider, Context, Effect, Exit, Layer, Logger, Queue, References, Scope } from "effect"
 
 const tenantId = freshId(TenantId)
 
@@ -96,13 +97,23 @@ export const started = Effect.fnUntraced(function* (options: WorkerOptions) {
   const env = options.concurrency === undefined ? {} : { WORKER_CONCURRENCY: options.concurrency }
   const config = ConfigProvider.layer(ConfigProvider.fromUnknown(env))
   const scope = yield* Scope.make()
-  yield* Layer.build(
+  const errors: Array<string> = []
+  const Logs = Logger.layer([
+    Logger.map(Logger.formatJson, (line) => {
+      errors.push(line)
+    })
+  ])
+  const context = yield* Layer.build(
     Layer.fresh(WorkerLive).pipe(
       Layer.provide([queues, ingest, tasks, trail, replays, letters, keeping, config]),
-      Layer.provide(Layer.succeed(References.MinimumLogLevel, "None"))
+      Layer.provideMerge(Layer.fresh(Health.layer)),
+      Layer.provide(Layer.merge(Logs, Layer.succeed(References.MinimumLogLevel, "Error")))
     )
   ).pipe(Scope.provide(scope))
   return {
+    /** What was logged as an error. */
+    errors,
+    health: Context.get(context, Health).report,
     offer: (name: QueueName, ...ids: ReadonlyArray<string>) => Queue.offerAll(waiting[name], ids),
     waiting: (name: QueueName) => Queue.size(waiting[name]),
     ended: Queue.take(ended),
