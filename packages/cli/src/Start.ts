@@ -5,7 +5,7 @@ import { databaseUrl } from "@devops-mcp/database/Settings"
 import { HttpApiRoutes } from "@devops-mcp/http-api/HttpApiRoutes"
 import { useBootstrapKey } from "@devops-mcp/infrastructure/Bootstrap"
 import { serve } from "@devops-mcp/infrastructure/HttpServer"
-import { InfrastructureLive } from "@devops-mcp/infrastructure/Infrastructure"
+import { InfrastructureLive, type InfrastructureOptions } from "@devops-mcp/infrastructure/Infrastructure"
 import { McpRoutes } from "@devops-mcp/mcp-server/McpRoutes"
 import { Registries } from "@devops-mcp/mcp-server/edge/Registries"
 import { HealthRoutes } from "@devops-mcp/observability/HealthRoutes"
@@ -38,8 +38,7 @@ const FirstKeyLive = Layer.effect(
   })
 )
 
-export interface StartOptions {
-  readonly gitRoots: ReadonlyArray<string>
+export interface StartOptions extends Pick<InfrastructureOptions, "gitRoots" | "jobs"> {
   readonly onProgress: (message: string) => Effect.Effect<void>
 }
 

@@ -112,6 +112,7 @@ layer(NodeServices.layer, { excludeTestServices: true, timeout: "60 seconds" })(
           [["queues", "dead-letters", "s3cret"], {}, 2, /deliveries/],
           [["queues", "redrive", "deliveries"], {}, 2, /their ids, or --all/],
           [["queues", "redrive", "deliveries", "--all", "01980000-0000-7000-8000-00000000dead"], {}, 2, /not both/],
+          [["queues", "discard", "deliveries", "--reason", "r"], {}, 2, /their ids, or --all/],
           [["queues", "discard", "deliveries", "--all"], {}, 2, /--reason/],
           [["queues", "discard", "deliveries", "--reason", " ", "--all"], {}, 2, /reason/],
           [["mcp", "--stdio"], {}, 1, /DEVOPS_MCP_API_KEY/]

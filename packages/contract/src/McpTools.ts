@@ -24,6 +24,8 @@ import {
   DeadLetterQuery,
   DiscardDeadLetters,
   Discarded,
+  idsOrAll,
+  notBoth,
   QueuePage,
   RedriveDeadLetters,
   Redriven
@@ -231,10 +233,10 @@ export const deadLettersRedrive = tool({
   toolset: "queues",
   title: "Put dead letters back",
   description:
-    "Puts jobs that failed for good back into their queue, once their cause is mended: those with the given ids, all of the queue without ids. Returns how many.",
+    "Puts jobs that failed for good back into their queue, once their cause is mended: those with the given ids, else all of the queue. Returns how many.",
   scope: "queues:admin",
   annotations: adds,
-  input: Schema.Struct({ ...queue, ...RedriveDeadLetters.fields }),
+  input: Schema.Struct({ ...queue, ...RedriveDeadLetters.fields }).check(notBoth),
   output: Redriven
 })
 
@@ -243,10 +245,10 @@ export const deadLettersDiscard = tool({
   toolset: "queues",
   title: "Discard dead letters",
   description:
-    "Decides, with a reason, that jobs which failed for good will not be done: those with the given ids, all of the queue without ids. This cannot be undone. Returns how many.",
+    "Decides, with a reason, that jobs which failed for good will not be done: those with the given ids, or with all: true every one of the queue. This cannot be undone. Returns how many.",
   scope: "queues:admin",
   annotations: { ...adds, destructiveHint: true, idempotentHint: true },
-  input: Schema.Struct({ ...queue, ...DiscardDeadLetters.fields }),
+  input: Schema.Struct({ ...queue, ...DiscardDeadLetters.fields }).check(idsOrAll),
   output: Discarded
 })
 

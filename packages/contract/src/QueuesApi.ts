@@ -28,17 +28,36 @@ export const DeadLetterPage = Page(DeadLetter)
 /** `discarded`: those that were discarded, in place of those that wait for a decision. */
 export const DeadLetterQuery = Schema.Struct({ ...listQuery, discarded: Schema.optionalKey(Schema.Boolean) })
 
-/** So many are named at once; without ids all are meant. */
-const ids = Schema.optionalKey(Schema.Array(DeadLetterId).check(Schema.isBetweenLength(1, 200), Schema.isUnique()))
+/** So many are named at once; `all` means those of the queue. */
+const selection = {
+  ids: Schema.optionalKey(Schema.Array(DeadLetterId).check(Schema.isBetweenLength(1, 200), Schema.isUnique())),
+  all: Schema.optionalKey(Schema.Boolean)
+}
 
-export const RedriveDeadLetters = Schema.Struct({ ids }).annotate({ identifier: "RedriveDeadLetters" })
+interface Selection {
+  readonly ids?: ReadonlyArray<DeadLetterId>
+  readonly all?: boolean
+}
+
+/** What can be done again need not say that all are meant. */
+export const notBoth = Schema.makeFilter(({ all, ids }: Selection) => ids === undefined || all !== true, {
+  expected: "either ids or all, not both"
+})
+
+/** What cannot be undone says that all are meant: a list that was left out by mistake is no word for it. */
+export const idsOrAll = Schema.makeFilter(({ all, ids }: Selection) => (ids === undefined) === (all === true), {
+  expected: "either ids, or all: true for every dead letter of the queue"
+})
+
+/** Without ids all are meant, said or not. */
+export const RedriveDeadLetters = Schema.Struct(selection).check(notBoth).annotate({ identifier: "RedriveDeadLetters" })
 
 /** What could be put back. Ids of none that waits, and jobs that this version cannot read, stay out of the number. */
 export const Redriven = Schema.Struct({ redriven: Schema.Int }).annotate({ identifier: "Redriven" })
 
-export const DiscardDeadLetters = Schema.Struct({ ids, reason: DiscardReason }).annotate({
-  identifier: "DiscardDeadLetters"
-})
+export const DiscardDeadLetters = Schema.Struct({ ...selection, reason: DiscardReason })
+  .check(idsOrAll)
+  .annotate({ identifier: "DiscardDeadLetters" })
 
 export const Discarded = Schema.Struct({ discarded: Schema.Int }).annotate({ identifier: "Discarded" })
 

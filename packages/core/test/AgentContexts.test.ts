@@ -98,7 +98,7 @@ layer(UseCases, { excludeTestServices: true, timeout: "60 seconds" })("AgentCont
       yield* Effect.flatMap(SqlClient.SqlClient, (sql) => sql`delete from jobs`)
       const { contexts, id, tenantId } = yield* filled([message("a"), message("b")])
       yield* contexts.append(tenantId, id, { items: [message("c")] })
-      const keep = queue.take("contexts", (job) => Ref.update(jobs, (taken) => [...taken, job]))
+      const keep = queue.take("contexts", { run: (job) => Ref.update(jobs, (taken) => [...taken, job]) })
       yield* Effect.andThen(keep, keep)
       assert.deepStrictEqual(yield* Ref.get(jobs), [
         { _tag: "IndexContext", tenantId, contextId: id, fromSeq: 1, toSeq: 2 },

@@ -32,13 +32,14 @@ const deliveryJob = (tenantId: TenantId): Job => ({
 const refused = new EmbedderError({ operation: "embed", retryable: false, cause: "The key was refused" })
 
 /** Takes one job, which fails for good. */
-const failOne = (queue: QueueName) => Effect.flatMap(JobQueue, ({ take }) => take(queue, () => Effect.fail(refused)))
+const failOne = (queue: QueueName) =>
+  Effect.flatMap(JobQueue, ({ take }) => take(queue, { run: () => Effect.fail(refused) }))
 
 /** Takes one job off the queue, which is done. */
 const takeOne = Effect.fnUntraced(function* (queue: QueueName) {
   const taken: Array<{ readonly job: Job; readonly metadata: JobMetadata }> = []
   const { take } = yield* JobQueue
-  yield* take(queue, (job, metadata) => Effect.sync(() => void taken.push({ job, metadata })))
+  yield* take(queue, { run: (job, metadata) => Effect.sync(() => void taken.push({ job, metadata })) })
   return taken[0] ?? (yield* Effect.die("A job was taken"))
 })
 
@@ -122,9 +123,10 @@ layer(UseCases, { excludeTestServices: true, timeout: "60 seconds" })("dead lett
         const body = JSON.stringify({ zen: "Keep it logically awesome." })
         const { deliveryId } = yield* (yield* Webhooks).receive(webhook.id, yield* signed(secret, body, "d-1"), body)
         const { take } = yield* JobQueue
-        const work = take("deliveries", (job, metadata) =>
-          job._tag === "RunTask" ? Effect.void : ingest.run(job, metadata)
-        )
+        const work = take("deliveries", {
+          run: (job, metadata) => (job._tag === "RunTask" ? Effect.void : ingest.run(job, metadata)),
+          givenUp: (job) => (job._tag === "RunTask" ? Effect.void : ingest.givenUp(job))
+        })
         const status = Effect.map(events.get(tenantId, EventId.make(deliveryId)), (event) => event.status)
         yield* whileEmbedder(Effect.fail(embedderDown), work)
         assert.strictEqual(yield* status, "received")
@@ -147,7 +149,7 @@ layer(UseCases, { excludeTestServices: true, timeout: "60 seconds" })("dead lett
       assert.deepStrictEqual(yield* depthOf(tenantId, "deliveries"), [3, 0, 0])
       for (const [n, job] of jobs.entries()) {
         const taken = yield* takeOne("deliveries")
-        assert.deepStrictEqual(taken, { job, metadata: { id: `job-${n}`, attempt: 1, lastAttempt: false } })
+        assert.deepStrictEqual(taken, { job, metadata: { id: `job-${n}`, attempt: 1 } })
       }
       assert.strictEqual(yield* letters.redrive(tenantId, "deliveries"), 0)
       assert.deepStrictEqual(yield* depthOf(tenantId, "deliveries"), [0, 0, 0])

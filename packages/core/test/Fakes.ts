@@ -101,6 +101,7 @@ const Jobs = PostgresJobQueue({
   exclusive: true,
   attempts: 2,
   retry: Schedule.spaced(0),
+  outageDelay: () => Duration.zero,
   pollInterval: Duration.millis(10)
 })
 

@@ -3,6 +3,7 @@ import { Ingest } from "@devops-mcp/core/ingest/Ingest"
 import { Knowledge } from "@devops-mcp/core/knowledge/Knowledge"
 import { ContextRepository } from "@devops-mcp/core/ports/ContextRepository"
 import { DocumentRepository } from "@devops-mcp/core/ports/DocumentRepository"
+import { EmbedderError } from "@devops-mcp/core/ports/Embedder"
 import { EventRepository } from "@devops-mcp/core/ports/EventRepository"
 import { type JobMetadata, JobQueue } from "@devops-mcp/core/ports/JobQueue"
 import { Webhooks } from "@devops-mcp/core/webhooks/Webhooks"
@@ -43,9 +44,9 @@ const pushed = Effect.gen(function* () {
 const takenJob = Effect.gen(function* () {
   const queue = yield* JobQueue
   const taken = yield* Deferred.make<{ readonly job: IngestJob; readonly metadata: JobMetadata }>()
-  yield* queue.take("deliveries", (job, metadata) =>
-    job._tag === "RunTask" ? Effect.void : Deferred.succeed(taken, { job, metadata })
-  )
+  yield* queue.take("deliveries", {
+    run: (job, metadata) => (job._tag === "RunTask" ? Effect.void : Deferred.succeed(taken, { job, metadata }))
+  })
   return yield* Deferred.await(taken)
 })
 
@@ -126,6 +127,42 @@ layer(UseCases, { excludeTestServices: true, timeout: "60 seconds" })("Ingest", 
     })
   )
 
+  it.effect("an event stays received as long as its job is only put off, however many attempts that takes", () =>
+    Effect.gen(function* () {
+      const { eventId, tenantId } = yield* pushed
+      const outage = new EmbedderError({
+        operation: "embed",
+        retryable: true,
+        outage: true,
+        cause: "The circuit is open"
+      })
+      yield* whileEmbedder(Effect.fail(embedderDown), work("deliveries"))
+      // From here on each attempt is the last one.
+      for (let put = 0; put < 3; put++) {
+        yield* whileEmbedder(Effect.fail(outage), work("deliveries"))
+        assert.strictEqual(yield* statusOf(tenantId, eventId), "received")
+      }
+      assert.deepStrictEqual(yield* lettersOf(tenantId, "deliveries"), [])
+      yield* work("deliveries")
+      assert.strictEqual(yield* statusOf(tenantId, eventId), "processed")
+    })
+  )
+
+  it.effect("an event has failed, and a document, whose job ended its worker in each attempt", () =>
+    Effect.gen(function* () {
+      const { eventId, tenantId } = yield* pushed
+      const { id } = yield* (yield* Knowledge).addDocument(tenantId, { title: "t", text: "x" })
+      yield* Effect.flatMap(SqlClient.SqlClient, (sql) => sql`update jobs set attempts = 2`)
+      const unrun = Effect.die(new Error("It was run again"))
+      yield* whileEmbedder(unrun, Effect.andThen(work("deliveries"), work("documents")))
+      assert.strictEqual(yield* statusOf(tenantId, eventId), "failed")
+      assert.strictEqual((yield* (yield* DocumentRepository).get(tenantId, id)).status, "failed")
+      for (const queue of ["deliveries", "documents"] as const) {
+        assert.include((yield* lettersOf(tenantId, queue))[0]?.error, "stopped without an answer")
+      }
+    })
+  )
+
   it.effect("shows an attempt that ended by a bug as well", () =>
     Effect.gen(function* () {
       const { eventId, tenantId } = yield* pushed
@@ -146,8 +183,9 @@ layer(UseCases, { excludeTestServices: true, timeout: "60 seconds" })("Ingest", 
       const ingest = yield* Ingest
       const { job, metadata } = yield* takenJob
       yield* ingest.run(job, metadata)
-      const late = whileEmbedder(Effect.fail(embedderDown), ingest.run(job, { ...metadata, lastAttempt: true }))
+      const late = whileEmbedder(Effect.fail(embedderDown), ingest.run(job, metadata))
       assert.strictEqual(yield* Effect.flip(late), embedderDown)
+      yield* ingest.givenUp(job)
       assert.strictEqual(yield* statusOf(tenantId, eventId), "processed")
     })
   )
@@ -162,7 +200,7 @@ layer(UseCases, { excludeTestServices: true, timeout: "60 seconds" })("Ingest", 
       yield* whileEmbedder(
         hang,
         Effect.gen(function* () {
-          const fiber = yield* Effect.forkChild(ingest.run(job, { ...metadata, lastAttempt: true }))
+          const fiber = yield* Effect.forkChild(ingest.run(job, metadata))
           yield* Deferred.await(embedding)
           yield* Fiber.interrupt(fiber)
         })
@@ -187,6 +225,9 @@ layer(UseCases, { excludeTestServices: true, timeout: "60 seconds" })("Ingest", 
       assert.strictEqual(yield* redriven(tenantId, "documents", `document:${id}`), 1)
       yield* work("documents")
       assert.strictEqual((yield* documents.get(tenantId, id)).status, "ready")
+      // Another worker that gave it up meanwhile comes too late.
+      yield* (yield* Ingest).givenUp(IngestJob.cases.IngestDocument.make({ tenantId, documentId: id }))
+      assert.strictEqual((yield* documents.get(tenantId, id)).status, "ready")
       assert.deepStrictEqual(yield* passages(tenantId), ["Runbook", "Restart the gateway.", "Then drain the pool."])
       yield* knowledge.deleteDocument(tenantId, id)
       assert.deepStrictEqual(yield* passages(tenantId), [])
@@ -209,13 +250,13 @@ layer(UseCases, { excludeTestServices: true, timeout: "60 seconds" })("Ingest", 
       }
       assert.deepStrictEqual(yield* passages(tenantId), [])
       const ingest = yield* Ingest
-      const metadata: JobMetadata = { id: "x", attempt: 1, lastAttempt: true }
+      const metadata: JobMetadata = { id: "x", attempt: 1 }
       const cases = [
         IngestJob.cases.IngestDelivery.make({ tenantId, deliveryId: freshId(DeliveryId) }),
         IngestJob.cases.IngestDocument.make({ tenantId, documentId: freshId(DocumentId) }),
         IngestJob.cases.IndexContext.make({ tenantId, contextId: freshId(ContextId), fromSeq: 1, toSeq: 2 })
       ]
-      yield* Effect.forEach(cases, (job) => ingest.run(job, metadata))
+      yield* Effect.forEach(cases, (job) => Effect.andThen(ingest.run(job, metadata), ingest.givenUp(job)))
     })
   )
 

@@ -2,7 +2,7 @@ import type { Job } from "@devops-mcp/contract/Jobs"
 import { makeJobAttempts, type TakenJob } from "@devops-mcp/core/jobs/JobAttempts"
 import { DeadLetterRepository } from "@devops-mcp/core/ports/DeadLetterRepository"
 import { EmbedderError } from "@devops-mcp/core/ports/Embedder"
-import type { JobMetadata } from "@devops-mcp/core/ports/JobQueue"
+import type { GivenUp, JobHandler, JobMetadata } from "@devops-mcp/core/ports/JobQueue"
 import { StoreError } from "@devops-mcp/core/ports/StoreError"
 import { type DeadLetter, longestError } from "@devops-mcp/domain/DeadLetter"
 import { DeadLetterId, DeliveryId, TenantId } from "@devops-mcp/domain/Ids"
@@ -52,18 +52,19 @@ const attempts = 3
 /** One attempt at what a queue hands over, with what it leaves in an empty store. */
 const attempt = Effect.fnUntraced(function* <E>(
   taken: Partial<TakenJob>,
-  handler: (job: Job, metadata: JobMetadata) => Effect.Effect<void, E>,
+  run: JobHandler<E>["run"],
   refuses: Refused = "nothing"
 ) {
   const store = yield* Store
   store.kept.length = 0
   store.refuses = refuses
-  const run = yield* makeJobAttempts({ attempts })
-  const verdict = yield* run(
+  const shown: Array<Job | GivenUp> = []
+  const runAttempt = yield* makeJobAttempts({ attempts })
+  const verdict = yield* runAttempt(
     { queue: "deliveries", queuedId: "job-1", attempt: 1, content: { job }, ...taken },
-    handler
+    { run, givenUp: (given, why) => Effect.sync(() => void shown.push(given, why)) }
   )
-  return { verdict, kept: [...store.kept], letter: store.kept[0]?.letter }
+  return { verdict, shown, kept: [...store.kept], letter: store.kept[0]?.letter }
 })
 
 const failing =
@@ -81,22 +82,22 @@ layer(TestLayer)("an attempt at a job", (it) => {
       const { kept, verdict } = yield* attempt({ queuedId: "job-1~2", attempt: 3 }, see)
       assert.deepStrictEqual(verdict, { _tag: "Done" })
       assert.deepStrictEqual(kept, [])
-      assert.deepStrictEqual(seen, [job, { id: "job-1", attempt: 3, lastAttempt: true }])
+      assert.deepStrictEqual(seen, [job, { id: "job-1", attempt: 3 }])
       // As earlier versions wrote it, without an envelope.
       yield* attempt({ content: { ...job } }, see)
-      assert.deepStrictEqual(seen.slice(2), [job, { id: "job-1", attempt: 1, lastAttempt: false }])
+      assert.deepStrictEqual(seen.slice(2), [job, { id: "job-1", attempt: 1 }])
     })
   )
 
   it.effect("is to be repeated when it fails, after the last one it leaves a dead letter of the job's tenant", () =>
     Effect.gen(function* () {
       const first = yield* attempt({}, failing(true))
-      assert.deepStrictEqual(first.kept, [])
+      assert.deepStrictEqual([first.kept, first.shown], [[], []])
       assert.strictEqual(first.verdict._tag, "Retry")
       yield* TestClock.setTime(DateTime.toEpochMillis(DateTime.makeUnsafe("2026-01-02T03:04:05Z")))
       const content = { job, group: "octo/shop" }
       const last = yield* attempt({ queuedId: "job-1~4", attempt: attempts, content }, failing(true))
-      assert.deepStrictEqual(last.verdict, { _tag: "Done" })
+      assert.deepStrictEqual([last.verdict, last.shown], [{ _tag: "Done" }, [job, "failed"]])
       assert.deepStrictEqual(last.kept, [
         {
           tenantId,
@@ -119,11 +120,50 @@ layer(TestLayer)("an attempt at a job", (it) => {
 
   it.effect("leaves a dead letter at once when the error says that another attempt is of no use", () =>
     Effect.gen(function* () {
-      const { letter, verdict } = yield* attempt({}, failing(false))
-      assert.deepStrictEqual(verdict, { _tag: "Done" })
+      const { letter, shown, verdict } = yield* attempt({}, failing(false))
+      assert.deepStrictEqual([verdict, shown], [{ _tag: "Done" }, [job, "failed"]])
       assert.deepInclude(letter, { attempts: 1, redrives: 0, jobId: "job-1" })
       const bug = yield* attempt({}, () => Effect.die(new Error("a bug")))
       assert.deepInclude(bug.verdict, { _tag: "Retry", error: "a bug" })
+    })
+  )
+
+  it.effect("leaves its dead letter also when what it is about cannot be shown as failed", () =>
+    Effect.gen(function* () {
+      const store = yield* Store
+      store.refuses = "nothing"
+      const runAttempt = yield* makeJobAttempts({ attempts })
+      for (const givenUp of [failing(false)(), Effect.die(new Error("a bug"))]) {
+        store.kept.length = 0
+        const verdict = yield* runAttempt(
+          { queue: "deliveries", queuedId: "job-1", attempt: attempts, content: { job } },
+          { run: failing(true), givenUp: () => givenUp }
+        )
+        assert.deepStrictEqual([verdict, store.kept.length], [{ _tag: "Done" }, 1])
+      }
+    })
+  )
+
+  it.effect("is not made when there was no answer to the last one, which leaves a dead letter that says so", () =>
+    Effect.gen(function* () {
+      const content = { job, group: "octo/shop" }
+      const { kept, letter, shown, verdict } = yield* attempt({ attempt: attempts + 1, content }, noHandler)
+      assert.deepStrictEqual([verdict, shown], [{ _tag: "Done" }, [job, "unanswered"]])
+      assert.deepStrictEqual([kept.length, kept[0]?.tenantId], [1, tenantId])
+      assert.deepInclude(letter, { attempts, group: "octo/shop", type: "IngestDelivery" })
+      assert.include(letter?.error, `Its worker stopped without an answer in attempt ${attempts}, the last one`)
+    })
+  )
+
+  it.effect("leaves the dead letter also when showing what it is about is what kills the workers", () =>
+    Effect.gen(function* () {
+      const told: Array<number> = []
+      for (let number = attempts + 1; number <= attempts + 6; number++) {
+        const { shown, verdict } = yield* attempt({ attempt: number }, noHandler)
+        assert.deepStrictEqual(verdict, { _tag: "Done" })
+        if (shown.length > 0) told.push(number)
+      }
+      assert.deepStrictEqual(told, [attempts + 1, attempts + 2, attempts + 3])
     })
   )
 
@@ -176,9 +216,12 @@ layer(TestLayer)("an attempt at a job", (it) => {
     Effect.gen(function* () {
       const final = yield* attempt({ attempt: attempts }, failing(true), "all")
       assert.deepStrictEqual(final.kept, [])
-      assert.deepInclude(final.verdict, { _tag: "Retry", retryAfter: undefined })
+      // That attempt does not count, or the next one would be taken for one after the last.
+      assert.deepInclude(final.verdict, { _tag: "PutOff", error: "The embedding model could not embed the text: down" })
       const unread = yield* attempt({ content: "{" }, noHandler, "all")
-      assert.strictEqual(unread.verdict._tag, "Retry")
+      assert.strictEqual(unread.verdict._tag, "PutOff")
+      const unanswered = yield* attempt({ attempt: attempts + 1 }, noHandler, "all")
+      assert.strictEqual(unanswered.verdict._tag, "PutOff")
     })
   )
 

@@ -25,22 +25,24 @@ const failure = new EmbedderError({ operation: "embed", retryable: true, cause: 
 /** Attempts at a job that is offered now, and the errors of the dead letters. */
 const setup = Effect.fnUntraced(function* (options: JobAttemptsOptions = {}) {
   const letters: Array<string> = []
+  const shown: Array<string> = []
   const Letters = Layer.mock(DeadLetterRepository, {
     put: (_tenant, { error }) => Effect.sync(() => void letters.push(error))
   })
   const run = yield* makeJobAttempts(options).pipe(Effect.provide([Letters, NodeCrypto.layer]))
   const offeredAt = yield* Clock.currentTimeMillis
   const attempt = (error: EmbedderError, number = 1, envelope: JobEnvelope = { job, offeredAt }) =>
-    run({ queue: "documents", queuedId: "document:1", attempt: number, content: encode(envelope) }, () =>
-      Effect.fail(error)
+    run(
+      { queue: "documents", queuedId: "document:1", attempt: number, content: encode(envelope) },
+      { run: () => Effect.fail(error), givenUp: () => Effect.sync(() => void shown.push("given up")) }
     )
-  return { attempt, letters }
+  return { attempt, letters, shown }
 })
 
 describe("a job in an outage of what it needs", () => {
   it.effect("is put off for as long as the outage lasts, in its last attempt too, and does not become a letter", () =>
     Effect.gen(function* () {
-      const { attempt, letters } = yield* setup()
+      const { attempt, letters, shown } = yield* setup()
       let puttings = 0
       let age = Duration.zero
       while (Duration.isLessThan(age, longestOutage)) {
@@ -52,7 +54,7 @@ describe("a job in an outage of what it needs", () => {
         age = Duration.sum(age, verdict.delay)
         puttings++
       }
-      assert.deepStrictEqual(letters, [])
+      assert.deepStrictEqual([letters, shown], [[], []])
       // Amazon SQS gives a message so often before it moves it away.
       assert.isBelow(puttings + jobAttempts, sqsBackstop)
     })
@@ -94,10 +96,11 @@ describe("a job in an outage of what it needs", () => {
 
   it.effect("other failures count as ever", () =>
     Effect.gen(function* () {
-      const { attempt, letters } = yield* setup({ attempts: 2 })
+      const { attempt, letters, shown } = yield* setup({ attempts: 2 })
       assert.strictEqual((yield* attempt(failure, 1))._tag, "Retry")
+      assert.deepStrictEqual(shown, [])
       assert.strictEqual((yield* attempt(failure, 2))._tag, "Done")
-      assert.lengthOf(letters, 1)
+      assert.deepStrictEqual([letters.length, shown], [1, ["given up"]])
     })
   )
 })

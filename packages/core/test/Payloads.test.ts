@@ -43,7 +43,9 @@ const hooked = Effect.gen(function* () {
 
 const ingestNext = Effect.gen(function* () {
   const [queue, ingest] = [yield* JobQueue, yield* Ingest]
-  yield* queue.take("deliveries", (job, metadata) => (job._tag === "RunTask" ? Effect.void : ingest.run(job, metadata)))
+  yield* queue.take("deliveries", {
+    run: (job, metadata) => (job._tag === "RunTask" ? Effect.void : ingest.run(job, metadata))
+  })
 })
 
 const notedOf = (tenantId: string) =>
@@ -137,11 +139,12 @@ layer(UseCases, { excludeTestServices: true, timeout: "60 seconds" })("payloads 
       const ingest = yield* Ingest
       const queue = yield* JobQueue
       const ended = yield* Ref.make<unknown>(undefined)
-      yield* queue.take("deliveries", (job, metadata) =>
-        job._tag === "RunTask"
-          ? Effect.void
-          : Effect.flatMap(Effect.exit(ingest.run(job, metadata)), (exit) => Ref.set(ended, exit))
-      )
+      yield* queue.take("deliveries", {
+        run: (job, metadata) =>
+          job._tag === "RunTask"
+            ? Effect.void
+            : Effect.flatMap(Effect.exit(ingest.run(job, metadata)), (exit) => Ref.set(ended, exit))
+      })
       assert.include(String(yield* Ref.get(ended)), "is not in the object store")
     })
   )

@@ -76,9 +76,9 @@ layer(TasksLive, { excludeTestServices: true, timeout: "60 seconds" })("Tasks fo
       const [tasks, principal] = [yield* Tasks, yield* caller]
       const run = Effect.fnUntraced(function* (tool: string, action: string) {
         const { id } = yield* tasks.start(principal, { kind: toolActionKind, input: { tool, action, arguments: {} } })
-        const [job, metadata] = yield* takenJob
-        yield* Effect.exit(tasks.run(job, metadata))
-        yield* Effect.exit(tasks.run(job, metadata))
+        const job = yield* takenJob
+        yield* Effect.exit(tasks.run(job))
+        yield* Effect.exit(tasks.run(job))
         return acts
           .filter(({ requestId }) => requestId === id)
           .map(({ durationMs: _, principal: { actor }, requestId: __, ...act }) => ({ actor, ...act }))

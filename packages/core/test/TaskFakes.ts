@@ -4,7 +4,7 @@ import { type Act, Audit } from "@devops-mcp/core/audit/Audit"
 import { Changes } from "@devops-mcp/core/changes/Changes"
 import { DeadLetters } from "@devops-mcp/core/jobs/DeadLetters"
 import { scopesOf } from "@devops-mcp/core/Policy"
-import { type JobMetadata, JobQueue } from "@devops-mcp/core/ports/JobQueue"
+import { type GivenUp, JobQueue } from "@devops-mcp/core/ports/JobQueue"
 import { StoreError } from "@devops-mcp/core/ports/StoreError"
 import { MoreTaskRunners, type TaskRunner } from "@devops-mcp/core/tasks/TaskRunner"
 import { Tasks } from "@devops-mcp/core/tasks/Tasks"
@@ -91,21 +91,27 @@ export const start = Effect.fnUntraced(function* (principal: Principal, run: Tas
 
 type RunTask = typeof Job.cases.RunTask.Type
 
+const notOurs = Effect.die(new Error("not a task"))
+
 /** Does something with the next task's job. */
-const next = <A, E, R>(handle: (job: RunTask, metadata: JobMetadata) => Effect.Effect<A, E, R>) =>
+const next = <A, E, R>(
+  handle: (job: RunTask) => Effect.Effect<A, E, R>,
+  givenUp: (job: RunTask, why: GivenUp) => Effect.Effect<void, E, R> = () => notOurs
+) =>
   Effect.flatMap(JobQueue, (queue) =>
-    queue.take("tasks", (job, metadata) =>
-      job._tag === "RunTask" ? Effect.asVoid(handle(job, metadata)) : Effect.die(new Error("not a task"))
-    )
+    queue.take("tasks", {
+      run: (job) => (job._tag === "RunTask" ? Effect.asVoid(handle(job)) : notOurs),
+      givenUp: (job, why) => (job._tag === "RunTask" ? givenUp(job, why) : notOurs)
+    })
   )
 
 /** Runs the next task's job. */
-export const work = Effect.flatMap(Tasks, (tasks) => next(tasks.run))
+export const work = Effect.flatMap(Tasks, (tasks) => next(tasks.run, tasks.givenUp))
 
 /** Takes the next task's job off its queue without running it. */
 export const takenJob = Effect.gen(function* () {
-  const taken = yield* Deferred.make<readonly [RunTask, JobMetadata]>()
-  yield* next((job, metadata) => Deferred.succeed(taken, [job, metadata]))
+  const taken = yield* Deferred.make<RunTask>()
+  yield* next((job) => Deferred.succeed(taken, job))
   return yield* Deferred.await(taken)
 })
 

@@ -18,7 +18,6 @@ import { Context, DateTime, Deferred, Effect, Fiber, Layer, References } from "e
 import { TestClock } from "effect/testing"
 
 const job = Job.cases.RunTask.make({ tenantId: freshId(TenantId), taskId: freshId(TaskId) })
-const metadata = { id: "j", attempt: 1, lastAttempt: false }
 
 /** Runs a task on a store in memory that tells what it was asked to keep. */
 const running = Effect.fnUntraced(function* (
@@ -72,7 +71,7 @@ const running = Effect.fnUntraced(function* (
   )
   const changes: Array<Change> = []
   yield* Context.get(services, Changes).listen((change) => changes.push(change))
-  const fiber = yield* Effect.forkChild(Context.get(services, Tasks).run(job, metadata), { startImmediately: true })
+  const fiber = yield* Effect.forkChild(Context.get(services, Tasks).run(job), { startImmediately: true })
   return { progress, ends, beats, changes, fiber }
 })
 

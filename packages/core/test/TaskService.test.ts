@@ -49,10 +49,10 @@ layer(TasksLive, { excludeTestServices: true, timeout: "60 seconds" })("Tasks", 
           (n) => done({ n })
         )
       )
-      const [job, metadata] = yield* takenJob
-      yield* tasks.run(job, metadata)
+      const job = yield* takenJob
+      yield* tasks.run(job)
       const first = yield* tasks.get(principal, id)
-      yield* tasks.run(job, metadata)
+      yield* tasks.run(job)
       assert.strictEqual(yield* Ref.get(runs), 1)
       assert.deepStrictEqual(yield* tasks.get(principal, id), first)
     })
@@ -88,10 +88,10 @@ layer(TasksLive, { excludeTestServices: true, timeout: "60 seconds" })("Tasks", 
           (n) => (n === 1 ? run() : done({ n }))
         )
       )
-      const [job, metadata] = yield* takenJob
-      const first = yield* Effect.forkChild(tasks.run(job, metadata))
+      const job = yield* takenJob
+      const first = yield* Effect.forkChild(tasks.run(job))
       yield* Deferred.await(begun)
-      yield* tasks.run(job, metadata)
+      yield* tasks.run(job)
       yield* Deferred.await(interrupted)
       yield* Fiber.join(first)
       assert.deepStrictEqual((yield* tasks.get(principal, id)).result, { structured: { n: 2 }, isError: false })
@@ -216,8 +216,8 @@ layer(TasksLive, { excludeTestServices: true, timeout: "60 seconds" })("Tasks", 
       yield* takenJob
       const { begun, interrupted, run } = yield* endless
       const id = yield* start(principal, run)
-      const [job, metadata] = yield* takenJob
-      const running = yield* Effect.forkChild(tasks.run(job, metadata))
+      const job = yield* takenJob
+      const running = yield* Effect.forkChild(tasks.run(job))
       yield* Deferred.await(begun)
       yield* tasks.sweep
       assert.strictEqual((yield* tasks.get(principal, id)).status, "working")
@@ -231,9 +231,22 @@ layer(TasksLive, { excludeTestServices: true, timeout: "60 seconds" })("Tasks", 
       const { error, status } = yield* tasks.get(principal, id)
       assert.deepStrictEqual([status, error?.code], ["failed", "worker_lost"])
       assert.deepStrictEqual(heard, [{ _tag: "TaskChanged", tenantId: principal.tenantId, taskId: id }])
-      yield* tasks.run(job, metadata)
+      yield* tasks.run(job)
       assert.strictEqual((yield* tasks.get(principal, id)).status, "failed")
       assert.strictEqual((yield* tasks.get(principal, waiting)).status, "working")
+    })
+  )
+
+  it.effect("is given up without another run when each has ended its worker", () =>
+    Effect.gen(function* () {
+      const [tasks, principal] = [yield* Tasks, yield* caller]
+      const ran = yield* Ref.make(false)
+      const id = yield* start(principal, () => Effect.andThen(Ref.set(ran, true), done({})))
+      yield* Effect.flatMap(SqlClient.SqlClient, (sql) => sql`update jobs set attempts = 2`)
+      yield* work
+      const { error, status } = yield* tasks.get(principal, id)
+      assert.deepStrictEqual([yield* Ref.get(ran), status, error?.code], [false, "failed", "worker_lost"])
+      assert.strictEqual((yield* figuresOf(principal.tenantId, "tasks")).deadLetters, 1)
     })
   )
 
@@ -262,14 +275,17 @@ layer(TasksLive, { excludeTestServices: true, timeout: "60 seconds" })("Tasks", 
             (n) => Effect.as(task.ask({ [`a${n}`]: question, [`b${n}`]: question }), { isError: false })
           )
         })
-        const [job, metadata] = yield* takenJob
+        const job = yield* takenJob
         let last = yield* tasks.get(principal, id)
         for (step of steps) {
           const keys = Object.keys(last.inputRequests ?? {})
           const answers = Object.fromEntries(keys.slice(step === "answer half" ? 1 : 0).map((key) => [key, true]))
           if (step === "cancel") yield* tasks.cancel(principal, id)
           else if (step.startsWith("answer")) yield* tasks.update(principal, id, answers)
-          else yield* Effect.exit(tasks.run(job, { ...metadata, lastAttempt: step === "bug" }))
+          else {
+            yield* Effect.exit(tasks.run(job))
+            if (step === "bug") yield* tasks.givenUp(job, "failed")
+          }
           const task = yield* tasks.get(principal, id)
           assert.include(allowed[last.status], task.status)
           if (last.status === task.status && last.status !== "input_required") {

@@ -86,7 +86,9 @@ const stories: ReadonlyArray<Story> = [
 
 const work = Effect.gen(function* () {
   const [queue, ingest] = [yield* JobQueue, yield* Ingest]
-  yield* queue.take("deliveries", (job, metadata) => (job._tag === "RunTask" ? Effect.void : ingest.run(job, metadata)))
+  yield* queue.take("deliveries", {
+    run: (job, metadata) => (job._tag === "RunTask" ? Effect.void : ingest.run(job, metadata))
+  })
 })
 
 const waiting = Effect.flatMap(JobQueue, (queue) =>

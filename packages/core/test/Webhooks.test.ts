@@ -47,7 +47,7 @@ layer(UseCases, { excludeTestServices: true, timeout: "60 seconds" })("Webhooks.
   const takeJob = Effect.gen(function* () {
     const queue = yield* JobQueue
     const taken = yield* Ref.make<unknown>(undefined)
-    yield* queue.take("deliveries", (job) => Ref.set(taken, job))
+    yield* queue.take("deliveries", { run: (job) => Ref.set(taken, job) })
     return yield* Ref.get(taken)
   })
 

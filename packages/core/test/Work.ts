@@ -5,14 +5,16 @@ import { JobQueue } from "@devops-mcp/core/ports/JobQueue"
 import type { TenantId } from "@devops-mcp/domain/Ids"
 import { Effect } from "effect"
 
+const notOurs = Effect.die(new Error("not a job of the ingest"))
+
 /** Runs the next job of a queue, as often as is said. */
 export const work = Effect.fnUntraced(function* (name: QueueName, runs = 1) {
   const [queue, ingest] = [yield* JobQueue, yield* Ingest]
-  yield* queue.take(name, (job, metadata) =>
-    job._tag === "RunTask"
-      ? Effect.die(new Error("not a job of the ingest"))
-      : Effect.replicateEffect(ingest.run(job, metadata), runs, { discard: true })
-  )
+  yield* queue.take(name, {
+    run: (job, metadata) =>
+      job._tag === "RunTask" ? notOurs : Effect.replicateEffect(ingest.run(job, metadata), runs, { discard: true }),
+    givenUp: (job) => (job._tag === "RunTask" ? notOurs : ingest.givenUp(job))
+  })
 })
 
 /** A queue's figures: the whole installation's work, and the tenant's dead letters. */

@@ -166,6 +166,7 @@ export const attempts = Effect.gen(function* () {
     "tasks.take": (t, { task }) => Effect.map(tasks.take(t, task.id, now), Option.toArray),
     "tasks.isRunning": (t, { task }) => Effect.map(tasks.isRunning(t, task.id, 1, now), found),
     "tasks.end": (t, { task }) => Effect.map(tasks.end(t, task.id, 1, { status: "completed", result: {} }, now), found),
+    "tasks.fail": (t, { task }) => Effect.map(tasks.fail(t, task.id, { code: "c", detail: "d" }, now), found),
     "tasks.touch": (t, { task }) => Effect.as(tasks.touch(t, task.id, 1, later), none),
     "tasks.setProgress": (t, { task }) => Effect.as(tasks.setProgress(t, task.id, 1, { progress: 1 }, now), none),
     "sessions.extend": (t, { session }) =>

@@ -63,11 +63,17 @@ layer(TestServer, { excludeTestServices: true })("the queues", (it) => {
       assert.deepStrictEqual((yield* send("POST", `${letters}/redrive`, { key, json: { ids } })).json, { redriven: 2 })
       assert.deepStrictEqual((yield* send("POST", `${letters}/redrive`, { key, json: {} })).json, { redriven: 1 })
       assert.deepStrictEqual((yield* send("POST", `${letters}/redrive`, { key })).json, { redriven: 1 })
+      const all = yield* send("POST", `${letters}/redrive`, { key, json: { all: true } })
+      assert.deepStrictEqual(all.json, { redriven: 1 })
       assert.deepStrictEqual(decisions, [
         ["deliveries", ids],
         ["deliveries", undefined],
+        ["deliveries", undefined],
         ["deliveries", undefined]
       ])
+      const both = yield* send("POST", `${letters}/redrive`, { key, json: { ids, all: true } })
+      assert.deepStrictEqual([both.status, decisions.length], [400, 4])
+      assert.include(both.text, "either ids or all, not both")
     })
   )
 
@@ -82,6 +88,26 @@ layer(TestServer, { excludeTestServices: true })("the queues", (it) => {
         assert.strictEqual(answer.status, 400, JSON.stringify(wrong))
       }
       assert.lengthOf(decisions, 1)
+    })
+  )
+
+  it.effect("let all letters be discarded only when that is said", () =>
+    Effect.gen(function* () {
+      decisions.length = 0
+      const reason = "Obsolete"
+      const ids = [deadLetter.id]
+      for (const json of [{ reason }, { reason, all: false }, { reason, all: true, ids }, { reason, all: "yes" }]) {
+        const answer = yield* send("POST", `${letters}/discard`, { key, json })
+        assert.deepStrictEqual([answer.status, decisions.length], [400, 0], answer.text)
+        if (json.all !== "yes") assert.include(answer.text, "either ids, or all: true")
+      }
+      const all = yield* send("POST", `${letters}/discard`, { key, json: { reason, all: true } })
+      assert.deepStrictEqual(all.json, { discarded: 1 })
+      yield* send("POST", `${letters}/discard`, { key, json: { reason, all: false, ids } })
+      assert.deepStrictEqual(decisions, [
+        ["deliveries", reason, undefined],
+        ["deliveries", reason, ids]
+      ])
     })
   )
 

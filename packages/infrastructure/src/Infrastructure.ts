@@ -2,6 +2,7 @@ import * as ToolAdapters from "@devops-mcp/adapters/ToolAdapters"
 import { WebhookAdaptersLive } from "@devops-mcp/adapters/WebhookAdapters"
 import { CacheLive } from "@devops-mcp/cache/CacheLive"
 import { CoreLive } from "@devops-mcp/core/Core"
+import type { JobAttemptsOptions } from "@devops-mcp/core/jobs/JobAttempts"
 import { Cache } from "@devops-mcp/core/ports/Cache"
 import { ObjectStore } from "@devops-mcp/core/ports/ObjectStore"
 import { databaseUrl } from "@devops-mcp/database/Settings"
@@ -26,12 +27,14 @@ export interface InfrastructureOptions extends DatabaseOptions {
   readonly gitRoots: ReadonlyArray<string>
   /** Whether authorization servers may have private and loopback addresses without an administrator's word. */
   readonly allowPrivateNetwork?: boolean
+  readonly jobs?: JobAttemptsOptions
 }
 
 /** An embedded database has one process at a time, so what an earlier one held is free. */
-export const JobQueueLive = Layer.unwrap(
-  Effect.map(databaseUrl, (url) => QueueLive({ exclusive: Option.isNone(url) }))
-).pipe(Layer.provide(StorageLive))
+export const JobQueueLive = (jobs: JobAttemptsOptions = {}) =>
+  Layer.unwrap(Effect.map(databaseUrl, (url) => QueueLive({ ...jobs, exclusive: Option.isNone(url) }))).pipe(
+    Layer.provide(StorageLive)
+  )
 
 /** Without the cache everything still works, with less: what replicas share, they no longer do. */
 const CacheHealthLive = Layer.effectDiscard(
@@ -60,11 +63,16 @@ const ObjectsHealthLive = Layer.effectDiscard(
 )
 
 /** Every use-case on its real ports: what each of the programs is built on. */
-export const InfrastructureLive = ({ allowPrivateNetwork = false, gitRoots, ...database }: InfrastructureOptions) =>
+export const InfrastructureLive = ({
+  allowPrivateNetwork = false,
+  gitRoots,
+  jobs,
+  ...database
+}: InfrastructureOptions) =>
   Layer.mergeAll(CoreLive, CacheHealthLive, ObjectsHealthLive, LimitsLive).pipe(
     Layer.provideMerge(
       Layer.mergeAll(
-        JobQueueLive,
+        JobQueueLive(jobs),
         JwtAccessTokens.layer,
         OAuthClient.layerWith({ allowPrivateNetwork }),
         CacheLive,

@@ -205,12 +205,18 @@ layer(ToolRegistryFake)("a call", (it) => {
       const reason = "Obsolete"
       const discarded = yield* succeeding("dead_letters_discard", { queue, ids: [deadLetterId], reason })
       assert.deepStrictEqual(discarded.structured, { discarded: 1 })
+      const all = yield* succeeding("dead_letters_discard", { queue, all: true, reason })
+      assert.deepStrictEqual(all.structured, { discarded: 1 })
+      assert.include((yield* failing("dead_letters_discard", { queue, reason })).detail, "either ids, or all: true")
       for (const wrong of [
         { queue },
-        { queue, reason: " " },
+        { queue, reason },
+        { queue, reason, all: false },
+        { queue, reason, all: true, ids: [deadLetterId] },
+        { queue, all: true, reason: " " },
         { queue, reason, ids: [] },
         { queue, reason, ids: Array.from({ length: 201 }, () => deadLetterId) },
-        { queue: "none", reason }
+        { queue: "none", reason, all: true }
       ]) {
         assert.strictEqual((yield* failing("dead_letters_discard", wrong)).code, "invalid_arguments")
       }

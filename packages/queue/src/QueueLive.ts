@@ -1,4 +1,5 @@
 import { Health } from "@devops-mcp/observability/Health"
+import type { JobAttemptsOptions } from "@devops-mcp/core/jobs/JobAttempts"
 import { JobQueue } from "@devops-mcp/core/ports/JobQueue"
 import type { DeadLetterRepository } from "@devops-mcp/core/ports/DeadLetterRepository"
 import type { ObjectStore } from "@devops-mcp/core/ports/ObjectStore"
@@ -30,14 +31,14 @@ type Queue = Layer.Layer<
 >
 
 /** Jobs in Amazon SQS when `QUEUE_DRIVER` says so, else in Postgres. */
-export const QueueLive = (options: { readonly exclusive: boolean }) =>
+export const QueueLive = (options: JobAttemptsOptions & { readonly exclusive: boolean }) =>
   HealthLive.pipe(
     Layer.provideMerge(
       Layer.unwrap(
         Effect.map(Effect.all([queueDriver, sqsSettings]), ([driver, { autoCreate, fifo, prefix }]): Queue =>
           driver === "postgres"
             ? PostgresJobQueue(options)
-            : SqsJobQueue({ autoCreate, prefix, fifo: fifo ? orderedQueues : [] })
+            : SqsJobQueue({ ...options, autoCreate, prefix, fifo: fifo ? orderedQueues : [] })
         )
       )
     )

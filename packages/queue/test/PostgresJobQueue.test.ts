@@ -34,7 +34,16 @@ jobQueueConformance(
     Layer.provideMerge(Services),
     Layer.provideMerge(Layer.merge(TestDatabase, quiet))
   ),
-  { attempts, keepsOrder: false }
+  {
+    attempts,
+    keepsOrder: false,
+    // A claim that nobody answers; its lease is over.
+    workerDies: (queue) =>
+      Effect.flatMap(
+        SqlClient.SqlClient,
+        (sql) => sql`update jobs set attempts = attempts + 1 where queue_name = ${queue} and state = 'pending'`
+      )
+  }
 )
 
 /** Another process on the same database, as long as the test's scope. */
@@ -62,9 +71,9 @@ const newJob = () => Job.cases.IngestDocument.make({ tenantId: freshId(TenantId)
 const held = Effect.fnUntraced(function* (queue: JobQueue["Service"]) {
   const [started, finish] = [yield* Deferred.make<number>(), yield* Deferred.make<void>()]
   const fiber = yield* Effect.forkChild(
-    queue.take(queueName, (_, { attempt }) =>
-      Effect.andThen(Deferred.succeed(started, attempt), Deferred.await(finish))
-    )
+    queue.take(queueName, {
+      run: (_, { attempt }) => Effect.andThen(Deferred.succeed(started, attempt), Deferred.await(finish))
+    })
   )
   return { attempt: yield* Deferred.await(started), finish: Deferred.succeed(finish, undefined), fiber }
 })
@@ -80,7 +89,7 @@ layer(Layer.merge(TestDatabase, quiet), { excludeTestServices: true, timeout: "6
         const seen = yield* Ref.make<ReadonlyArray<string>>([])
         const share = (queue: JobQueue["Service"]) =>
           Effect.replicateEffect(
-            queue.take(queueName, (_, { id }) => Ref.update(seen, (ids) => [...ids, id])),
+            queue.take(queueName, { run: (_, { id }) => Ref.update(seen, (ids) => [...ids, id]) }),
             8
           )
         const takers = yield* Effect.forkChild(
@@ -142,7 +151,7 @@ layer(Layer.merge(TestDatabase, quiet), { excludeTestServices: true, timeout: "6
         const first = yield* freshTenant
         const taken: Array<string> = []
         yield* Effect.replicateEffect(
-          queue.take(queueName, (_, { id }) => Effect.sync(() => taken.push(id))),
+          queue.take(queueName, { run: (_, { id }) => Effect.sync(() => void taken.push(id)) }),
           2
         )
         assert.deepStrictEqual(taken, ["good"])
@@ -163,9 +172,11 @@ layer(Layer.merge(TestDatabase, quiet), { excludeTestServices: true, timeout: "6
         yield* empty
         const [queue, sql] = [yield* worker({ retry: Schedule.spaced("2 hours") }), yield* SqlClient.SqlClient]
         const ids: Array<string> = []
-        const take = queue.take(queueName, (_, { id }) => {
-          ids.push(id)
-          return id === "failing" ? Effect.fail("not now") : Effect.void
+        const take = queue.take(queueName, {
+          run: (_, { id }) => {
+            ids.push(id)
+            return id === "failing" ? Effect.fail("not now") : Effect.void
+          }
         })
         yield* queue.offer(newJob(), { id: "delayed", delay: Duration.hours(1) })
         yield* queue.offer(newJob(), { id: "failing" })

@@ -5,6 +5,12 @@ import type { Retryable } from "./Policies.ts"
 export const jobAttempts = 12
 
 /**
+ * How often it is tried to show what a given up job is about as failed; where that had no answer either, it may be what
+ * ends the workers, and the job becomes a dead letter without it.
+ */
+export const givenUpTellings = 3
+
+/**
  * Between the attempts of a job: 1 s, 2 s, 4 s … up to 20 s, so that what failed is tried within half a minute of a
  * service's return, and the last time some two and a half minutes after the first.
  */
@@ -99,6 +105,12 @@ export const queueSweeping = Schedule.spaced("1 hour")
 export const queueRetry = Schedule.min([Schedule.exponential("200 millis"), Schedule.spaced("10 seconds")]).pipe(
   Schedule.jittered
 )
+
+/** A part of the worker that ended by an error of ours is started again, less and less often, and counts as failing for so long. */
+export const workerRestart = Schedule.min([Schedule.exponential("1 second"), Schedule.spaced("1 minute")]).pipe(
+  Schedule.jittered
+)
+export const workerRestartWatch = Duration.minutes(1)
 
 /** How often a worker publishes what waits in its queue. */
 export const queueSampling = Schedule.spaced("5 seconds")

@@ -49,12 +49,12 @@ export const makeScheduledJobs = Effect.gen(function* () {
     )
   )
 
-  return [
-    Effect.andThen(sampling, Effect.schedule(sampling, queueSampling)),
-    Effect.schedule(orWarn(tasks.sweep), taskSweeping),
-    Effect.schedule(orWarn(replays.sweep), replaySweeping),
-    Effect.schedule(orWarn(letters.sweep), queueSweeping),
-    Effect.andThen(keepAudit, Effect.schedule(keepAudit, auditUpkeep)),
-    Effect.andThen(keeping.upkeep(kept), Effect.schedule(keeping.upkeep(kept), retentionUpkeep))
-  ]
+  return {
+    "figures of the queues": Effect.andThen(sampling, Effect.schedule(sampling, queueSampling)),
+    "sweep of tasks": Effect.schedule(orWarn(tasks.sweep), taskSweeping),
+    "sweep of replays": Effect.schedule(orWarn(replays.sweep), replaySweeping),
+    "sweep of dead letters": Effect.schedule(orWarn(letters.sweep), queueSweeping),
+    "upkeep of the audit log": Effect.andThen(keepAudit, Effect.schedule(keepAudit, auditUpkeep)),
+    retention: Effect.andThen(keeping.upkeep(kept), Effect.schedule(keeping.upkeep(kept), retentionUpkeep))
+  }
 })

@@ -8,6 +8,7 @@ import { JobQueue } from "@devops-mcp/core/ports/JobQueue"
 import { Tasks } from "@devops-mcp/core/tasks/Tasks"
 import { RepositoriesLive } from "@devops-mcp/database/Database"
 import { DocumentId } from "@devops-mcp/domain/Ids"
+import { Health } from "@devops-mcp/observability/Health"
 import { PostgresJobQueue } from "@devops-mcp/queue/PostgresJobQueue"
 import { freshId, freshTenant } from "@devops-mcp/testing/Fixtures"
 import { TestDatabase } from "@devops-mcp/testing/TestDatabase"
@@ -33,7 +34,7 @@ layer(Queues, { excludeTestServices: true, timeout: "60 seconds" })("Worker on P
         Effect.map(letters.queues(tenantId), (all) => all.find(({ name }) => name === "documents"))
       )
       const [begun, finish] = [yield* Deferred.make<string>(), yield* Deferred.make<void>()]
-      const ingest = Layer.succeed(Ingest, {
+      const ingest = Layer.mock(Ingest, {
         run: (_, { id }) => Effect.andThen(Deferred.succeed(begun, id), Deferred.await(finish))
       })
       const keeping = Layer.mock(Retention, { upkeep: () => Effect.never })
@@ -41,9 +42,9 @@ layer(Queues, { excludeTestServices: true, timeout: "60 seconds" })("Worker on P
       const trail = Layer.mock(AuditTrail, { upkeep: () => Effect.succeed([]) })
       const replays = Layer.mock(RequestReplays, { sweep: Effect.void })
       const scope = yield* Scope.make()
-      yield* Layer.build(WorkerLive.pipe(Layer.provide([ingest, tasks, trail, replays, keeping, config]))).pipe(
-        Scope.provide(scope)
-      )
+      yield* Layer.build(
+        WorkerLive.pipe(Layer.provide([ingest, tasks, trail, replays, keeping, config, Health.layer]))
+      ).pipe(Scope.provide(scope))
       yield* queue.offer(job, { id: "running" })
       assert.strictEqual(yield* Deferred.await(begun), "running")
       yield* queue.offer(job, { id: "next" })
@@ -52,7 +53,7 @@ layer(Queues, { excludeTestServices: true, timeout: "60 seconds" })("Worker on P
       yield* Fiber.join(stopping)
       assert.deepInclude(yield* figures, { depth: 1, inFlight: 0, deadLetters: 0 })
       const left = yield* Deferred.make<unknown>()
-      yield* queue.take("documents", (_, metadata) => Deferred.succeed(left, metadata))
+      yield* queue.take("documents", { run: (_, metadata) => Deferred.succeed(left, metadata) })
       assert.deepInclude(yield* Deferred.await(left), { id: "next", attempt: 1 })
       assert.deepInclude(yield* figures, { depth: 0, inFlight: 0, deadLetters: 0 })
     })

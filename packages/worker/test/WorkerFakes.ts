@@ -8,18 +8,28 @@ import { JobQueue, type QueueError } from "@devops-mcp/core/ports/JobQueue"
 import type { StoreError } from "@devops-mcp/core/ports/StoreError"
 import { Tasks } from "@devops-mcp/core/tasks/Tasks"
 import { ContextId, DeliveryId, DocumentId, TaskId, TenantId } from "@devops-mcp/domain/Ids"
+import { Health } from "@devops-mcp/observability/Health"
 import { freshId } from "@devops-mcp/testing/Fixtures"
 import { WorkerLive } from "@devops-mcp/worker/Worker"
-import { ConfigProvider, Effect, Exit, Layer, Queue, References, Scope } from "effect"
+import { ConfigProvider, Context, Effect, Exit, Layer, Logger, Queue, References, Scope } from "effect"
 
 const tenantId = freshId(TenantId)
 
-/** What is taken from each queue. */
-const jobs: Readonly<Record<QueueName, Job>> = {
-  deliveries: Job.cases.IngestDelivery.make({ tenantId, deliveryId: freshId(DeliveryId) }),
-  documents: Job.cases.IngestDocument.make({ tenantId, documentId: freshId(DocumentId) }),
-  contexts: Job.cases.IndexContext.make({ tenantId, contextId: freshId(ContextId), fromSeq: 1, toSeq: 2 }),
-  tasks: Job.cases.RunTask.make({ tenantId, taskId: freshId(TaskId) })
+/** The ids of the jobs of tasks. */
+const taskJobs = new Map<TaskId, string>()
+
+const newTask = (jobId: string) => {
+  const taskId = freshId(TaskId)
+  taskJobs.set(taskId, jobId)
+  return Job.cases.RunTask.make({ tenantId, taskId })
+}
+
+/** What is taken from each queue under an id. */
+const jobs: Readonly<Record<QueueName, (id: string) => Job>> = {
+  deliveries: () => Job.cases.IngestDelivery.make({ tenantId, deliveryId: freshId(DeliveryId) }),
+  documents: () => Job.cases.IngestDocument.make({ tenantId, documentId: freshId(DocumentId) }),
+  contexts: () => Job.cases.IndexContext.make({ tenantId, contextId: freshId(ContextId), fromSeq: 1, toSeq: 2 }),
+  tasks: newTask
 }
 
 /** How a taken job ended. */
@@ -58,7 +68,7 @@ const makeQueues = Effect.fnUntraced(function* ({ queueUpkeep, stats, take }: Wo
         Effect.gen(function* () {
           yield* take?.(name) ?? Effect.void
           const id = yield* restore(Queue.take(waiting[name]))
-          const exit = yield* Effect.exit(restore(handler(jobs[name], { id, attempt: 1, lastAttempt: false })))
+          const exit = yield* Effect.exit(restore(handler.run(jobs[name](id), { id, attempt: 1 })))
           const interrupted = Exit.isFailure(exit) && Exit.hasInterrupts(exit)
           yield* Queue.offer(ended, { id, as: Exit.isSuccess(exit) ? "done" : interrupted ? "given back" : "failed" })
         })
@@ -75,9 +85,9 @@ const unexpected = () => Effect.die(new Error("not a job of this service"))
 export const started = Effect.fnUntraced(function* (options: WorkerOptions) {
   const { ended, layer: queues, waiting } = yield* makeQueues(options)
   const [run, runTask] = [options.run ?? unexpected, options.runTask ?? unexpected]
-  const ingest = Layer.succeed(Ingest, { run: (job, { id }) => run(id, job) })
+  const ingest = Layer.mock(Ingest, { run: (job, { id }) => run(id, job) })
   const tasks = Layer.mock(Tasks, {
-    run: (job, { id }) => runTask(id, job),
+    run: (job) => runTask(taskJobs.get(job.taskId) ?? "", job),
     sweep: options.sweepTasks ?? Effect.void
   })
   const trail = Layer.mock(AuditTrail, { upkeep: options.upkeep ?? (() => Effect.succeed([])) })
@@ -87,13 +97,23 @@ export const started = Effect.fnUntraced(function* (options: WorkerOptions) {
   const env = options.concurrency === undefined ? {} : { WORKER_CONCURRENCY: options.concurrency }
   const config = ConfigProvider.layer(ConfigProvider.fromUnknown(env))
   const scope = yield* Scope.make()
-  yield* Layer.build(
+  const errors: Array<string> = []
+  const Logs = Logger.layer([
+    Logger.map(Logger.formatJson, (line) => {
+      errors.push(line)
+    })
+  ])
+  const context = yield* Layer.build(
     Layer.fresh(WorkerLive).pipe(
       Layer.provide([queues, ingest, tasks, trail, replays, letters, keeping, config]),
-      Layer.provide(Layer.succeed(References.MinimumLogLevel, "None"))
+      Layer.provideMerge(Layer.fresh(Health.layer)),
+      Layer.provide(Layer.merge(Logs, Layer.succeed(References.MinimumLogLevel, "Error")))
     )
   ).pipe(Scope.provide(scope))
   return {
+    /** What was logged as an error. */
+    errors,
+    health: Context.get(context, Health).report,
     offer: (name: QueueName, ...ids: ReadonlyArray<string>) => Queue.offerAll(waiting[name], ids),
     waiting: (name: QueueName) => Queue.size(waiting[name]),
     ended: Queue.take(ended),

@@ -30,7 +30,7 @@ const orFail = Effect.mapError(
   (error: { readonly message: string }) => new CommandFailed({ message: error.message, exitCode: 1 })
 )
 
-const chosen = (ids: Ids | undefined) => (ids === undefined ? {} : { ids })
+const chosen = (ids: Ids | undefined) => (ids === undefined ? { all: true } : { ids })
 
 const overHttp = Effect.fnUntraced(function* (url: string, credential: Redacted.Redacted) {
   const { queues } = yield* apiClient(url, credential)
@@ -65,7 +65,7 @@ const inDatabase = Effect.gen(function* () {
 })
 
 const LocalLive = DeadLetters.layer.pipe(
-  Layer.provide(JobQueueLive),
+  Layer.provide(JobQueueLive()),
   Layer.provideMerge(DatabaseLive({ migrations: "run" })),
   Layer.provide(Health.layer),
   Layer.provideMerge(NodeCrypto.layer)

@@ -7,7 +7,6 @@ import type { SearchKind } from "@devops-mcp/domain/Search"
 import type { Delivery } from "@devops-mcp/domain/Webhook"
 import { Cause, Context, DateTime, Effect, Layer } from "effect"
 import { Change, Changes } from "../changes/Changes.ts"
-import { isFinal } from "../jobs/JobFailure.ts"
 import { makeNewId } from "../NewId.ts"
 import { Chunker } from "../ports/Chunker.ts"
 import { ContextRepository } from "../ports/ContextRepository.ts"
@@ -47,6 +46,8 @@ export class Ingest extends Context.Service<
   Ingest,
   {
     readonly run: (job: IngestJob, metadata: JobMetadata) => Effect.Effect<void, IngestError>
+    /** Shows that a job will not be tried again by the status of what it is about. */
+    readonly givenUp: (job: IngestJob) => Effect.Effect<void, IngestError>
   }
 >()("@devops-mcp/core/ingest/Ingest") {
   static readonly layer = Layer.effect(
@@ -106,32 +107,19 @@ export class Ingest extends Context.Service<
           })
         )
 
-      /** Shows a failed attempt, and whether it was the last, to readers; its own error stays the job's. */
-      const orElseMark = <A, E, B, E2>(
-        { lastAttempt }: JobMetadata,
-        attempt: Effect.Effect<A, E>,
-        mark: (isGivenUp: boolean) => Effect.Effect<B, E2>
-      ) =>
-        Effect.tapCause(attempt, (cause) =>
-          Cause.hasInterruptsOnly(cause)
-            ? Effect.void
-            : Effect.ignore(mark(lastAttempt || isFinal(cause)), { log: true })
-        )
-
       const factsOf = (delivery: Delivery): EventFacts => {
         const adapter = adapters.get(delivery.source)
         if (adapter === undefined) throw new Error(`No adapter for the source ${delivery.source}`)
         return adapter.normalise(delivery)
       }
 
-      const ingestDelivery = Effect.fn("Ingest.delivery")(function* (
-        job: typeof IngestJob.cases.IngestDelivery.Type,
-        metadata: JobMetadata
-      ) {
-        const { tenantId } = job
-        const delivery = yield* payloads.load(yield* webhooks.getDelivery(tenantId, job.deliveryId))
+      const eventOf = Effect.fnUntraced(function* ({
+        deliveryId,
+        tenantId
+      }: typeof IngestJob.cases.IngestDelivery.Type) {
+        const delivery = yield* payloads.load(yield* webhooks.getDelivery(tenantId, deliveryId))
         const facts = yield* Effect.sync(() => factsOf(delivery))
-        const event = (status: EventStatus): Event => ({
+        return (status: EventStatus): Event => ({
           ...facts,
           // One delivery makes one event, so it has the delivery's id, whichever attempt writes it.
           id: EventId.make(delivery.id),
@@ -140,6 +128,17 @@ export class Ingest extends Context.Service<
           receivedAt: delivery.receivedAt,
           status
         })
+      })
+
+      const eventChanged = ({ deliveryId, tenantId }: typeof IngestJob.cases.IngestDelivery.Type) =>
+        Effect.andThen(listChanged(tenantId), updated(tenantId, `event://${deliveryId}`))
+
+      const ingestDelivery = Effect.fn("Ingest.delivery")(function* (
+        job: typeof IngestJob.cases.IngestDelivery.Type,
+        metadata: JobMetadata
+      ) {
+        const { tenantId } = job
+        const event = yield* eventOf(job)
         const take = Effect.gen(function* () {
           const processed = event("processed")
           const text = `${processed.title}\n\n${processed.summary}`
@@ -150,12 +149,23 @@ export class Ingest extends Context.Service<
             Effect.andThen(events.upsert(tenantId, processed), index.put(tenantId, embedder.model, chunks))
           )
         })
-        const announced = Effect.andThen(listChanged(tenantId), updated(tenantId, `event://${delivery.id}`))
-        const first = yield* orElseMark(metadata, take, (isGivenUp) =>
-          Effect.andThen(events.upsert(tenantId, event(isGivenUp ? "failed" : "received")), announced)
+        // Readers see the event from its first failed attempt on; the attempt's own error stays the job's.
+        const received = Effect.andThen(events.upsert(tenantId, event("received")), eventChanged(job))
+        const first = yield* Effect.tapCause(take, (cause) =>
+          Cause.hasInterruptsOnly(cause) ? Effect.void : Effect.ignore(received, { log: true })
         )
-        if (first) yield* announced
+        if (first) yield* eventChanged(job)
       })
+
+      const failDelivery = Effect.fn("Ingest.failDelivery")(function* (
+        job: typeof IngestJob.cases.IngestDelivery.Type
+      ) {
+        yield* events.upsert(job.tenantId, (yield* eventOf(job))("failed"))
+        yield* eventChanged(job)
+      })
+
+      const documentChanged = ({ documentId, tenantId }: typeof IngestJob.cases.IngestDocument.Type) =>
+        updated(tenantId, `document://${documentId}`)
 
       const ingestDocument = Effect.fn("Ingest.document")(function* (
         job: typeof IngestJob.cases.IngestDocument.Type,
@@ -184,10 +194,17 @@ export class Ingest extends Context.Service<
             )
           )
         })
-        const announced = updated(tenantId, `document://${documentId}`)
-        const failed = Effect.andThen(documents.setStatus(tenantId, documentId, "failed"), announced)
-        const first = yield* orElseMark(metadata, take, (isGivenUp) => (isGivenUp ? failed : Effect.void))
-        if (first) yield* announced
+        if (yield* take) yield* documentChanged(job)
+      })
+
+      const failDocument = Effect.fn("Ingest.failDocument")(function* (
+        job: typeof IngestJob.cases.IngestDocument.Type
+      ) {
+        const { documentId, tenantId } = job
+        // Another worker may have done what this one gives up.
+        if ((yield* documents.get(tenantId, documentId)).status === "ready") return
+        yield* documents.setStatus(tenantId, documentId, "failed")
+        yield* documentChanged(job)
       })
 
       const indexContext = Effect.fn("Ingest.context")(function* (
@@ -209,18 +226,27 @@ export class Ingest extends Context.Service<
         )
       })
 
+      /** What has been deleted since needs no work. */
+      const isGone = (error: NotFound) => Effect.logInfo(error.message)
+
       const run = Effect.fn("Ingest.run")((job: IngestJob, metadata: JobMetadata) =>
         IngestJob.match(job, {
           IngestDelivery: (case_) => ingestDelivery(case_, metadata),
           IngestDocument: (case_) => ingestDocument(case_, metadata),
           IndexContext: (case_) => indexContext(case_, metadata)
-        }).pipe(
-          // What has been deleted since needs no work.
-          Effect.catchTag("@devops-mcp/domain/Errors/NotFound", (gone) => Effect.logInfo(gone.message))
-        )
+        }).pipe(Effect.catchTag("@devops-mcp/domain/Errors/NotFound", isGone))
       )
 
-      return Ingest.of({ run })
+      const givenUp = Effect.fn("Ingest.givenUp")((job: IngestJob) =>
+        IngestJob.match(job, {
+          IngestDelivery: failDelivery,
+          IngestDocument: failDocument,
+          // A context has no status.
+          IndexContext: () => Effect.void
+        }).pipe(Effect.catchTag("@devops-mcp/domain/Errors/NotFound", isGone))
+      )
+
+      return Ingest.of({ run, givenUp })
     })
   )
 }

@@ -2,12 +2,12 @@ import { Job, type QueueName } from "@devops-mcp/contract/Jobs"
 import type { TenantId } from "@devops-mcp/domain/Ids"
 import { DeadLetterId } from "@devops-mcp/domain/Ids"
 import { jobDuration, jobs } from "@devops-mcp/observability/Metrics"
-import { jobAttempts, longestJobDelay } from "@devops-mcp/resilience/JobPolicies"
+import { givenUpTellings, jobAttempts, longestJobDelay } from "@devops-mcp/resilience/JobPolicies"
 import { longestOutage, outageDelay } from "@devops-mcp/resilience/Outages"
 import { Cause, Clock, DateTime, Duration, Effect, Exit, Metric, Option, Schema } from "effect"
 import { makeNewId } from "../NewId.ts"
 import { DeadLetterRepository } from "../ports/DeadLetterRepository.ts"
-import type { JobMetadata } from "../ports/JobQueue.ts"
+import type { JobHandler } from "../ports/JobQueue.ts"
 import { causeOf, type JobEnvelope, ownerOf, readEnvelope } from "./JobEnvelope.ts"
 import { failureText, isFinal, isOutage, retryAfterOf } from "./JobFailure.ts"
 import { readQueuedId } from "./JobIds.ts"
@@ -17,7 +17,7 @@ export interface TakenJob {
   readonly queue: QueueName
   /** The id that the queue knows it by. */
   readonly queuedId: string
-  /** Starts at 1; attempts during which a worker died count too. */
+  /** Starts at 1. Attempts count that had no answer because their worker died, and those that ended in a `Retry`. */
   readonly attempt: number
   /** What was offered, as JSON; a text where it is none. */
   readonly content: Schema.Json
@@ -28,7 +28,7 @@ export type Verdict =
   | { readonly _tag: "Done" }
   /** To be tried again, not sooner than after the queue's schedule and what the error asked for. */
   | { readonly _tag: "Retry"; readonly retryAfter: Duration.Duration | undefined; readonly error: string }
-  /** To be tried again after that time, and the attempt does not count: what the job needs answers nobody. */
+  /** To be tried again after that time, and the attempt does not count: what the job, or its dead letter, needs is away. */
   | { readonly _tag: "PutOff"; readonly delay: Duration.Duration; readonly error: string }
   /** The handler was stopped, not the job: the attempt does not count. */
   | { readonly _tag: "GivenBack" }
@@ -81,10 +81,11 @@ export const makeJobAttempts = Effect.fnUntraced(function* ({
       // A tenant that is gone has no letters; they are the first tenant's then, rather than nobody's.
       Effect.catch((failure) => (failure.retryable ? Effect.fail(failure) : letters.put(undefined, letter))),
       Effect.as(done),
+      // Were the attempt to count, the next one would seem to come after a last one that had no answer.
       Effect.catch((failure) =>
         Effect.as(Effect.logWarning(failure.message, failure), {
-          _tag: "Retry" as const,
-          retryAfter: undefined,
+          _tag: "PutOff" as const,
+          delay: delayOf(Duration.zero),
           error
         })
       )
@@ -99,18 +100,49 @@ export const makeJobAttempts = Effect.fnUntraced(function* ({
     )
   })
 
+  /** What the job is about is shown as failed first: where the letter cannot be kept, both are done again. */
+  const giveUp = Effect.fnUntraced(function* <E, R>(
+    taken: TakenJob,
+    { group, job }: JobEnvelope,
+    error: string,
+    show: Effect.Effect<void, E, R> | undefined
+  ) {
+    yield* Effect.ignoreCause(show ?? Effect.void, {
+      log: "Warn",
+      message: "What a job is about could not be shown as failed"
+    })
+    const kept = { tenantId: job.tenantId, type: job._tag, payload: encodeJob(job) }
+    return yield* keep(taken, group === undefined ? kept : { ...kept, group }, error)
+  })
+
+  /** There was no answer to the last attempt. The job is not run again: it may be what ends its workers. */
+  const giveUpUnanswered = Effect.fnUntraced(function* <E, R>(
+    taken: TakenJob,
+    envelope: JobEnvelope,
+    handler: JobHandler<E, R>
+  ) {
+    const { job } = envelope
+    yield* Metric.update(Metric.withAttributes(jobs, { type: job._tag, outcome: "dead" }), 1)
+    const tellings = taken.attempt - attempts
+    return yield* giveUp(
+      { ...taken, attempt: attempts },
+      envelope,
+      `Its worker stopped without an answer in attempt ${attempts}, the last one: it died, or was cut off from its database or queue`,
+      tellings > givenUpTellings ? undefined : handler.givenUp?.(job, "unanswered")
+    )
+  })
+
   const attempt = Effect.fnUntraced(function* <E, R>(
     taken: TakenJob,
     envelope: JobEnvelope,
-    handler: (job: Job, metadata: JobMetadata) => Effect.Effect<void, E, R>
+    handler: JobHandler<E, R>
   ): Effect.fn.Return<Verdict, never, R> {
     const { job } = envelope
     const { id } = readQueuedId(taken.queuedId)
-    const metadata = { id, attempt: taken.attempt, lastAttempt: taken.attempt >= attempts }
     const startedAt = yield* Clock.currentTimeMillis
     const parent = causeOf(envelope)
     const exit = yield* Effect.exit(
-      Effect.suspend(() => handler(job, metadata)).pipe(
+      Effect.suspend(() => handler.run(job, { id, attempt: taken.attempt })).pipe(
         Effect.withSpan(`Job.${job._tag}`, {
           kind: "consumer",
           attributes: { jobId: id, attempt: taken.attempt },
@@ -143,25 +175,24 @@ export const makeJobAttempts = Effect.fnUntraced(function* ({
       })
       return { _tag: "PutOff", delay, error }
     }
-    if (metadata.lastAttempt || isFinal(cause)) {
+    if (taken.attempt >= attempts || isFinal(cause)) {
       yield* count(job._tag, "dead", startedAt)
       yield* Effect.logDebug("The cause of a dead letter", cause)
-      const { group } = envelope
-      const kept = { tenantId: job.tenantId, type: job._tag, payload: encodeJob(job) }
-      return yield* keep(taken, group === undefined ? kept : { ...kept, group }, error)
+      return yield* giveUp(taken, envelope, error, handler.givenUp?.(job, "failed"))
     }
     yield* count(job._tag, "retried", startedAt)
     yield* Effect.logWarning("A job failed and will be tried again", cause)
     return { _tag: "Retry", retryAfter: Option.getOrUndefined(asked), error }
   })
 
-  /** Runs the handler and never fails: the verdict says what is to become of the job. */
-  return <E, R>(taken: TakenJob, handler: (job: Job, metadata: JobMetadata) => Effect.Effect<void, E, R>) =>
+  /** Runs the handler and never fails: the verdict says what is to become of the job. Only here is a job given up. */
+  return <E, R>(taken: TakenJob, handler: JobHandler<E, R>) =>
     readEnvelope(taken.content).pipe(
       Effect.matchEffect({
         onFailure: (error) =>
           keep(taken, { ...ownerOf(taken.content), payload: taken.content }, failureText(Cause.fail(error))),
-        onSuccess: (envelope) => attempt(taken, envelope, handler)
+        onSuccess: (envelope) =>
+          taken.attempt > attempts ? giveUpUnanswered(taken, envelope, handler) : attempt(taken, envelope, handler)
       }),
       Effect.annotateLogs({ job: taken.queuedId, queue: taken.queue, attempt: taken.attempt })
     )

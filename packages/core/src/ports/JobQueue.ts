@@ -14,12 +14,21 @@ export class QueueError extends Schema.TaggedError<QueueError>()("@devops-mcp/co
 
 /**
  * `id` is the one that the job was first offered under, also after it was put back from the dead letters; `attempt`
- * starts at 1; on the last one a failure makes the job a dead letter.
+ * starts at 1.
  */
 export interface JobMetadata {
   readonly id: string
   readonly attempt: number
-  readonly lastAttempt: boolean
+}
+
+/** A job is given up because an attempt failed, or because the last one had no answer: its worker died, or was cut off. */
+export type GivenUp = "failed" | "unanswered"
+
+/** What is done with jobs. Which attempt is the last is the queue's to say, so `run` cannot know it. */
+export interface JobHandler<E, R = never> {
+  readonly run: (job: Job, metadata: JobMetadata) => Effect.Effect<void, E, R>
+  /** Shows that the job will not be tried again, before it is a dead letter; it may come twice, and must do no work. */
+  readonly givenUp?: (job: Job, why: GivenUp) => Effect.Effect<void, E, R>
 }
 
 /** Characters of a group's name. */
@@ -45,17 +54,15 @@ export interface QueueStats {
  * Work for the worker, delivered at least once, in one queue for each type of job. `offer` joins the transaction it is
  * called in, so a job exists exactly when the change that caused it does; an `id` that was offered before is not offered
  * again. A handler that fails is tried again after the queue's retry schedule, and after the last attempt, or at once
- * when its error says that another attempt is of no use, the job becomes a dead letter of its tenant with its cause.
+ * when its error says that another attempt is of no use, the job is given up: a dead letter of its tenant with its cause.
+ * Attempts during which a worker died count; when there was no answer to the last one, the job is given up without another.
  */
 export class JobQueue extends Context.Service<
   JobQueue,
   {
     readonly offer: (job: Job, options: JobOffer) => Effect.Effect<void, QueueError>
     /** Waits for one job and runs the handler on it; succeeds when the job is done, put back or a dead letter. */
-    readonly take: <E, R>(
-      queue: QueueName,
-      handler: (job: Job, metadata: JobMetadata) => Effect.Effect<void, E, R>
-    ) => Effect.Effect<void, QueueError, R>
+    readonly take: <E, R>(queue: QueueName, handler: JobHandler<E, R>) => Effect.Effect<void, QueueError, R>
     readonly stats: Effect.Effect<ReadonlyArray<QueueStats>, QueueError>
     /** What the queue needs done beside its takers, in at least one process, for as long as there are jobs. */
     readonly upkeep: Effect.Effect<never>

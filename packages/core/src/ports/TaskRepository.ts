@@ -85,6 +85,13 @@ export class TaskRepository extends Context.Service<
       end: RunEnd,
       now: DateTime.Utc
     ) => Effect.Effect<boolean, StoreError>
+    /** Fails a task that is to be worked on, whoever has it. False, and nothing is stored, when there is none. */
+    readonly fail: (
+      tenantId: TenantId,
+      id: TaskId,
+      error: typeof TaskError.Type,
+      now: DateTime.Utc
+    ) => Effect.Effect<boolean, StoreError>
     /**
      * Fails tasks of all tenants that a run has taken and then said nothing of since `silentSince`; answers which. What
      * waits to be taken is not concerned, however long it waits.

@@ -7,9 +7,8 @@ import {
   taskProgressInterval,
   taskWatching
 } from "@devops-mcp/resilience/Policies"
-import { Cause, DateTime, Effect, Exit, Option, Queue, Ref, Schema, type Scope } from "effect"
+import { DateTime, Effect, Option, Queue, Ref, Schema, type Scope } from "effect"
 import { Changes } from "../changes/Changes.ts"
-import type { JobMetadata } from "../ports/JobQueue.ts"
 import type { StoreError } from "../ports/StoreError.ts"
 import { type RunEnd, type TakenTask, TaskRepository } from "../ports/TaskRepository.ts"
 import {
@@ -48,12 +47,6 @@ const endOf = (result: TaskResult): RunEnd => {
     : { status: "completed", result: stored }
 }
 
-/** How a run ended; with a cause, that of its job as well. */
-interface Ended {
-  readonly end: RunEnd
-  readonly cause?: Cause.Cause<never>
-}
-
 /**
  * Runs tasks for the worker. A job may come again at any moment: the run that took the task last is the only one that
  * can write, and one that has lost its task, because it was cancelled, removed or taken over, is interrupted and leaves
@@ -71,7 +64,7 @@ export const makeTaskRun = Effect.fnUntraced(function* (runners: ReadonlyMap<str
       Effect.flatMap((now) => repository.isRunning(tenantId, taskId, run, now)),
       Effect.catch((error) => Effect.as(Effect.logWarning(error.message, error), true)),
       Effect.repeat({ while: (isRunning) => isRunning }),
-      Effect.as(Option.none<Ended>())
+      Effect.as(Option.none<RunEnd>())
     )
 
   const publish = (
@@ -104,13 +97,10 @@ export const makeTaskRun = Effect.fnUntraced(function* (runners: ReadonlyMap<str
       Effect.forever
     )
 
-  /** How the work ends. A defect is the job's failure as well, and the task's only when there is no further attempt. */
-  const attempt = Effect.fnUntraced(function* (
-    taken: TakenTask,
-    { lastAttempt }: JobMetadata
-  ): Effect.fn.Return<Ended, never, Scope.Scope> {
+  /** How the work ends. A defect is the job's failure, and the task's only when its job is given up. */
+  const attempt = Effect.fnUntraced(function* (taken: TakenTask): Effect.fn.Return<RunEnd, never, Scope.Scope> {
     const runner = runners.get(taken.kind)
-    if (runner === undefined) return { end: failed("unknown_kind", `Nothing here does tasks of kind '${taken.kind}'`) }
+    if (runner === undefined) return failed("unknown_kind", `Nothing here does tasks of kind '${taken.kind}'`)
     const asked = yield* Ref.make<Schema.JsonObject>({})
     const progress = yield* Queue.sliding<typeof TaskProgress.Type>(1)
     const news = yield* Queue.sliding<void>(1)
@@ -130,26 +120,18 @@ export const makeTaskRun = Effect.fnUntraced(function* (runners: ReadonlyMap<str
         return yield* new Suspended()
       })
     }
-    const exit = yield* Effect.exit(
-      runner.run(task).pipe(
-        Effect.map(endOf),
-        Effect.catchTags({
-          "@devops-mcp/core/tasks/TaskRunner/TaskFailed": ({ code, detail }: TaskFailed) =>
-            Effect.succeed(failed(code, detail)),
-          "@devops-mcp/core/tasks/TaskRunner/Suspended": (_: Suspension) =>
-            Effect.map(Ref.get(asked), (inputRequests): RunEnd => ({ status: "input_required", inputRequests }))
-        })
-      )
+    return yield* runner.run(task).pipe(
+      Effect.map(endOf),
+      Effect.catchTags({
+        "@devops-mcp/core/tasks/TaskRunner/TaskFailed": ({ code, detail }: TaskFailed) =>
+          Effect.succeed(failed(code, detail)),
+        "@devops-mcp/core/tasks/TaskRunner/Suspended": (_: Suspension) =>
+          Effect.map(Ref.get(asked), (inputRequests): RunEnd => ({ status: "input_required", inputRequests }))
+      })
     )
-    if (Exit.isSuccess(exit)) return { end: exit.value }
-    if (!lastAttempt || Cause.hasInterruptsOnly(exit.cause)) return yield* Effect.failCause(exit.cause)
-    return { end: failed("internal_error", "The work met an error of ours and was given up"), cause: exit.cause }
   })
 
-  return Effect.fn("Tasks.run")(function* (
-    job: typeof Job.cases.RunTask.Type,
-    metadata: JobMetadata
-  ): Effect.fn.Return<void, StoreError> {
+  return Effect.fn("Tasks.run")(function* (job: typeof Job.cases.RunTask.Type): Effect.fn.Return<void, StoreError> {
     const { taskId, tenantId } = job
     yield* Effect.annotateCurrentSpan({ taskId })
     yield* Effect.scoped(
@@ -162,12 +144,10 @@ export const makeTaskRun = Effect.fnUntraced(function* (runners: ReadonlyMap<str
         const taken = yield* repository.take(tenantId, taskId, yield* DateTime.now)
         if (Option.isNone(taken)) return
         const { run } = taken.value
-        const outcome = yield* Effect.raceFirst(Effect.asSome(attempt(taken.value, metadata)), lost(job, run, changed))
+        const outcome = yield* Effect.raceFirst(Effect.asSome(attempt(taken.value)), lost(job, run, changed))
         if (Option.isNone(outcome)) return yield* Effect.logInfo("A task was taken from its run")
-        const { cause, end } = outcome.value
-        const stored = yield* repository.end(tenantId, taskId, run, end, yield* DateTime.now)
+        const stored = yield* repository.end(tenantId, taskId, run, outcome.value, yield* DateTime.now)
         if (stored) yield* changes.announce({ _tag: "TaskChanged", tenantId, taskId })
-        if (cause !== undefined) return yield* Effect.failCause(cause)
       })
     )
   })

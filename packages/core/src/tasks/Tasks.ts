@@ -9,7 +9,7 @@ import { Context, DateTime, type Duration, Effect, Layer, Option, Schema } from 
 import { Changes } from "../changes/Changes.ts"
 import { makeNewId } from "../NewId.ts"
 import type { CursorError } from "../ports/Cursor.ts"
-import { type JobMetadata, JobQueue, type QueueError } from "../ports/JobQueue.ts"
+import { type GivenUp, JobQueue, type QueueError } from "../ports/JobQueue.ts"
 import type { StoreError } from "../ports/StoreError.ts"
 import { TaskRepository } from "../ports/TaskRepository.ts"
 import { Transactions } from "../ports/Transactions.ts"
@@ -28,6 +28,8 @@ const workerLost = {
   code: "worker_lost",
   detail: "The program that did the work ended in the middle of it. Part of it may have been done; start it anew."
 }
+
+const internalError = { code: "internal_error", detail: "The work met an error of ours and was given up" }
 
 const encodeJson = Schema.encodeSync(Schema.fromJsonString(Schema.Json))
 
@@ -66,7 +68,9 @@ export class Tasks extends Context.Service<
     /** Of a task that is final it changes nothing. */
     readonly cancel: (principal: Principal, id: TaskId) => Effect.Effect<Task, NotFound | StoreError>
     /** For the worker; what is final, removed or waits for answers needs no work. */
-    readonly run: (job: typeof Job.cases.RunTask.Type, metadata: JobMetadata) => Effect.Effect<void, StoreError>
+    readonly run: (job: typeof Job.cases.RunTask.Type) => Effect.Effect<void, StoreError>
+    /** Fails the task of a job that will not be tried again. */
+    readonly givenUp: (job: typeof Job.cases.RunTask.Type, why: GivenUp) => Effect.Effect<void, StoreError>
     /** Removes expired tasks of all tenants and fails those whose worker died, for the worker to do now and then. */
     readonly sweep: Effect.Effect<void, StoreError>
   }
@@ -148,6 +152,15 @@ export class Tasks extends Context.Service<
         return task
       })
 
+      const givenUp = Effect.fn("Tasks.givenUp")(function* (
+        { taskId, tenantId }: typeof Job.cases.RunTask.Type,
+        why: GivenUp
+      ) {
+        const error = why === "failed" ? internalError : workerLost
+        const failed = yield* repository.fail(tenantId, taskId, error, yield* DateTime.now)
+        if (failed) yield* changes.announce({ _tag: "TaskChanged", tenantId, taskId })
+      })
+
       const sweep = Effect.gen(function* () {
         const removed = yield* repository.sweep(yield* DateTime.now)
         if (removed > 0) yield* Effect.logInfo("Expired tasks were removed", { removed })
@@ -164,7 +177,7 @@ export class Tasks extends Context.Service<
         )
       }).pipe(Effect.withSpan("Tasks.sweep"))
 
-      return Tasks.of({ start, get, list, update, cancel, run, sweep })
+      return Tasks.of({ start, get, list, update, cancel, run, givenUp, sweep })
     })
   )
 }

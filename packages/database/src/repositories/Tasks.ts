@@ -160,6 +160,14 @@ export const TaskRepositoryLive = Layer.effect(
             where ${running(id, number)} returning id`
         )
       },
+      fail: (tenantId, id, error, now) =>
+        changed(
+          tenantId,
+          "fail",
+          sql`
+            update tasks set status = 'failed', error = ${toJsonb(error)}, updated_at = ${at(now)}
+            where id = ${id} and status = 'working' returning id`
+        ),
       failSilent: (silentSince, error, now) =>
         tenancy.system(
           "tasks.failSilent",

@@ -97,7 +97,7 @@ export const makeOutbox = Effect.gen(function* () {
     resendOlder: (queue: QueueName, id: string) =>
       Effect.asVoid(
         sql`
-          update ${table} older set sent_at = null from ${table} o
+          update ${table} older set sent_at = null, given_back = 0 from ${table} o
           where o.queue = ${queue} and o.id = ${id} and older.queue = o.queue and older.group_key = o.group_key
             and older.sequence < o.sequence and older.settled_at is null and older.sent_at < ${ago(outboxBlocking)}`
       ),
@@ -118,10 +118,17 @@ export const makeOutbox = Effect.gen(function* () {
         group by names.name, names.place order by names.place`,
       (rows) => Effect.orDie(decodeStats(rows))
     ),
+    /** A job whose message SQS moved away is sent again, unless it has come to its end. */
+    resend: (queue: QueueName, id: string) =>
+      Effect.asVoid(
+        sql`
+          update ${table} set sent_at = null, given_back = 0
+          where queue = ${queue} and id = ${id} and settled_at is null`
+      ),
     /** A message that SQS lost, or dropped at the end of its retention: its job is sent again. Answers how many. */
     resendStuck: Effect.map(
       sql`
-        update ${table} set sent_at = null
+        update ${table} set sent_at = null, given_back = 0
         where settled_at is null and sent_at < ${ago(outboxStuck)} returning sequence`,
       (rows) => rows.length
     ),

@@ -81,11 +81,13 @@ export const makeReceiver = Effect.fnUntraced(function* (queue: SqsQueue, outbox
   })
 
   /**
-   * Without the database no attempt can be counted right, so it is asked first. While a FIFO queue has jobs, all of which
-   * may be behind others of their group, it is asked again and again: an emulator spins as long as such a request waits.
+   * Without the database no attempt can be counted right, so it is asked first: receptions that nobody works on count. While
+   * a FIFO queue has jobs, all of which may be behind others of their group, it is asked again and again: an emulator spins
+   * as long as such a request waits.
    */
   const round = Effect.fnUntraced(function* (here: ReadonlyArray<Taker>) {
-    const isBusy = queue.isFifo && (yield* outbox.hasWork(queue.name))
+    const hasWork = yield* outbox.hasWork(queue.name)
+    const isBusy = queue.isFifo && hasWork
     const left = yield* Effect.uninterruptible(ask(here, isBusy ? Duration.zero : longPoll))
     if (isBusy && left.length === here.length) yield* Effect.sleep(sqsBusyPolling)
     return left

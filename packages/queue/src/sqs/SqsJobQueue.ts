@@ -1,7 +1,7 @@
-import { type Job, type QueueName, queueOf } from "@devops-mcp/contract/Jobs"
+import { type QueueName, queueOf } from "@devops-mcp/contract/Jobs"
 import { type JobAttemptsOptions, makeJobAttempts, type TakenJob } from "@devops-mcp/core/jobs/JobAttempts"
 import { envelopeOf, JobEnvelope } from "@devops-mcp/core/jobs/JobEnvelope"
-import { type JobMetadata, JobQueue, QueueError } from "@devops-mcp/core/ports/JobQueue"
+import { type JobHandler, JobQueue, QueueError } from "@devops-mcp/core/ports/JobQueue"
 import {
   jobRetry,
   queueSweeping,
@@ -47,7 +47,7 @@ const make = Effect.fn("SqsJobQueue.make")(function* (options: SqsJobQueueOption
   const offered = Latch.makeUnsafe()
   const encode = Schema.encodeEffect(Schema.fromJsonString(JobEnvelope))
   const relay = yield* makeRelay(outbox, bodies, offered)
-  const undelivered = yield* makeUndelivered(bodies, runAttempt)
+  const undelivered = yield* makeUndelivered(outbox, bodies, runAttempt)
 
   const openQueue = Effect.fnUntraced(function* (queue: SqsQueue) {
     const receiver = yield* makeReceiver(queue, outbox)
@@ -68,11 +68,7 @@ const make = Effect.fn("SqsJobQueue.make")(function* (options: SqsJobQueueOption
   const end = ({ settle }: OpenQueue, { message, queuedId }: Received) =>
     Effect.andThen(settle(queuedId, message.receipt), bodies.remove(message.attributes))
 
-  const work = Effect.fnUntraced(function* <E, R>(
-    opened: OpenQueue,
-    received: Received,
-    handler: (job: Job, metadata: JobMetadata) => Effect.Effect<void, E, R>
-  ) {
+  const work = Effect.fnUntraced(function* <E, R>(opened: OpenQueue, received: Received, handler: JobHandler<E, R>) {
     const { known, message, queuedId } = received
     // Done before, and removed too late or sent twice.
     if (known?.isSettled === true) return yield* end(opened, received)
@@ -134,7 +130,7 @@ const make = Effect.fn("SqsJobQueue.make")(function* (options: SqsJobQueueOption
       // A stop may interrupt the waiting and the handler, not what is done with the message then.
       return Effect.uninterruptibleMask((restore) =>
         Effect.flatMap(restore(opened.receiver.take), (received) =>
-          work(opened, received, (job, metadata) => restore(handler(job, metadata)))
+          work(opened, received, { ...handler, run: (job, metadata) => restore(handler.run(job, metadata)) })
         )
       ).pipe(
         Effect.mapError(failed("take")),

@@ -1,4 +1,4 @@
-import { Job } from "@devops-mcp/contract/Jobs"
+import { Job, type QueueName } from "@devops-mcp/contract/Jobs"
 import { DeadLetters } from "@devops-mcp/core/jobs/DeadLetters"
 import type { DeadLetterRepository } from "@devops-mcp/core/ports/DeadLetterRepository"
 import { type JobMetadata, JobQueue } from "@devops-mcp/core/ports/JobQueue"
@@ -32,9 +32,9 @@ const queueName = "documents"
 /** Takes one job with a handler that ends in the given way; answers what the handler was given. */
 const takeWith = Effect.fnUntraced(function* <E>(outcome: Effect.Effect<void, E>) {
   const given = yield* Deferred.make<{ readonly job: Job; readonly metadata: JobMetadata }>()
-  yield* (yield* JobQueue).take(queueName, (job, metadata) =>
-    Effect.andThen(Deferred.succeed(given, { job, metadata }), outcome)
-  )
+  yield* (yield* JobQueue).take(queueName, {
+    run: (job, metadata) => Effect.andThen(Deferred.succeed(given, { job, metadata }), outcome)
+  })
   return yield* Deferred.await(given)
 })
 
@@ -66,14 +66,21 @@ const givenUp = (attempts: number, tenantId: TenantId) =>
 
 const withUpkeep = Layer.effectDiscard(Effect.flatMap(JobQueue, ({ upkeep }) => Effect.forkScoped(upkeep)))
 
+export interface JobQueuePromises<R> {
+  readonly attempts: number
+  readonly keepsOrder: boolean
+  /** Leaves the queue's only job as a worker does that takes it and dies. */
+  readonly workerDies: (queue: QueueName) => Effect.Effect<unknown, unknown, R>
+}
+
 /**
  * What every job queue promises. The layer's queue is empty at first, tries a job `attempts` times (two or more), and does
  * not wait between attempts, nor in an outage; each test leaves it empty.
  */
-export const jobQueueConformance = <E>(
+export const jobQueueConformance = <E, R>(
   name: string,
-  layer: Layer.Layer<JobQueue | Transactions | TenantRepository | DeadLetterRepository, E>,
-  { attempts, keepsOrder }: { readonly attempts: number; readonly keepsOrder: boolean }
+  layer: Layer.Layer<JobQueue | Transactions | TenantRepository | DeadLetterRepository | R, E>,
+  { attempts, keepsOrder, workerDies }: JobQueuePromises<R>
 ) =>
   suite(withUpkeep.pipe(Layer.provideMerge(DeadLetters.layer), Layer.provideMerge(layer)), {
     excludeTestServices: true,
@@ -83,7 +90,7 @@ export const jobQueueConformance = <E>(
       Effect.gen(function* () {
         const { id, job } = yield* offered
         const taken = yield* takeOne
-        assert.deepStrictEqual(taken, { job, metadata: { id, attempt: 1, lastAttempt: attempts === 1 } })
+        assert.deepStrictEqual(taken, { job, metadata: { id, attempt: 1 } })
         yield* assertEmpty
       })
     )
@@ -137,14 +144,14 @@ export const jobQueueConformance = <E>(
       })
     )
 
-    it.effect("tries a failing job again, says which attempt is the last, then keeps it with its cause", () =>
+    it.effect("tries a failing job again, says which attempt it is, then keeps it with its cause", () =>
       Effect.gen(function* () {
         const queue = yield* JobQueue
         const { id, job, tenantId } = yield* offered
         const tried = yield* Effect.replicateEffect(failing, attempts)
         assert.deepStrictEqual(
           tried.map(({ metadata }) => metadata),
-          tried.map((_, index) => ({ id, attempt: index + 1, lastAttempt: index === attempts - 1 }))
+          tried.map((_, index) => ({ id, attempt: index + 1 }))
         )
         yield* assertEmpty
         const [letter, ...others] = yield* lettersOf(tenantId)
@@ -156,7 +163,7 @@ export const jobQueueConformance = <E>(
         yield* queue.offer(job, { id })
         yield* assertEmpty
         assert.strictEqual(yield* (yield* DeadLetters).redrive(tenantId, queueName), 1)
-        assert.deepStrictEqual((yield* takeOne).metadata, { id, attempt: 1, lastAttempt: attempts === 1 })
+        assert.deepStrictEqual((yield* takeOne).metadata, { id, attempt: 1 })
         assert.deepStrictEqual(yield* lettersOf(tenantId), [])
         yield* assertEmpty
       })
@@ -177,11 +184,46 @@ export const jobQueueConformance = <E>(
         const outage = takeWith(Effect.fail({ retryable: true, outage: true, message: "away" }))
         const tried = yield* Effect.replicateEffect(outage, attempts + 2)
         for (const { metadata } of tried) {
-          assert.deepStrictEqual(metadata, { id, attempt: 1, lastAttempt: attempts === 1 })
+          assert.deepStrictEqual(metadata, { id, attempt: 1 })
         }
         assert.deepStrictEqual(yield* lettersOf(tenantId), [])
         assert.strictEqual((yield* failing).metadata.attempt, 1)
         assert.strictEqual((yield* takeOne).metadata.attempt, 2)
+        yield* assertEmpty
+      })
+    )
+
+    it.effect("counts an attempt during which the worker died, and runs the last one", () =>
+      Effect.gen(function* () {
+        const { id } = yield* offered
+        yield* Effect.replicateEffect(Effect.orDie(workerDies(queueName)), attempts - 1)
+        assert.deepStrictEqual((yield* takeOne).metadata, { id, attempt: attempts })
+        yield* assertEmpty
+      })
+    )
+
+    it.effect("gives up without running it what killed its worker in each attempt, tells so, and takes the next", () =>
+      Effect.gen(function* () {
+        const queue = yield* JobQueue
+        const { id, job, tenantId } = yield* offered
+        yield* Effect.replicateEffect(Effect.orDie(workerDies(queueName)), attempts)
+        const [ran, told] = [yield* Ref.make(false), yield* Ref.make<ReadonlyArray<unknown>>([])]
+        yield* queue.take(queueName, {
+          run: () => Ref.set(ran, true),
+          givenUp: (job, why) => Ref.update(told, (before) => [...before, job, why])
+        })
+        assert.isFalse(yield* Ref.get(ran))
+        assert.deepStrictEqual(yield* Ref.get(told), [job, "unanswered"])
+        yield* assertEmpty
+        const [letter] = yield* lettersOf(tenantId)
+        assert.deepInclude(letter, { jobId: id, attempts, redrives: 0 })
+        assert.deepStrictEqual(letter?.payload, { ...job })
+        assert.match(letter?.error ?? "", /worker stopped without an answer/)
+        const next = yield* offeredBy(tenantId)
+        assert.deepStrictEqual((yield* takeOne).metadata, { id: next.id, attempt: 1 })
+        // Whoever has mended it puts it back, and it begins anew.
+        assert.strictEqual(yield* (yield* DeadLetters).redrive(tenantId, queueName), 1)
+        assert.deepStrictEqual((yield* takeOne).metadata, { id, attempt: 1 })
         yield* assertEmpty
       })
     )
@@ -230,7 +272,7 @@ export const jobQueueConformance = <E>(
         }
         const failedOnce = yield* Ref.make(false)
         const finished = yield* Deferred.make<void>()
-        const handler = (_: Job, { attempt, id }: JobMetadata) =>
+        const handle = (_: Job, { attempt, id }: JobMetadata) =>
           Effect.gen(function* () {
             const name = id.slice(run.length + 1)
             if (name === "a1" && attempt === 1) {
@@ -241,7 +283,9 @@ export const jobQueueConformance = <E>(
             if (all.length === 10) yield* Deferred.succeed(finished, undefined)
           })
         const takers = yield* Effect.forkChild(
-          Effect.replicateEffect(Effect.forever(queue.take("deliveries", handler)), 4, { concurrency: "unbounded" })
+          Effect.replicateEffect(Effect.forever(queue.take("deliveries", { run: handle })), 4, {
+            concurrency: "unbounded"
+          })
         )
         yield* Deferred.await(finished)
         yield* Fiber.interrupt(takers)
@@ -304,7 +348,7 @@ export const jobQueueConformance = <E>(
           yield* Ref.make(0),
           yield* Ref.make<ReadonlyArray<string>>([])
         ]
-        const handler = (_: Job, { id }: JobMetadata) =>
+        const run = (_: Job, { id }: JobMetadata) =>
           Effect.gen(function* () {
             const now = yield* Ref.updateAndGet(running, (n) => n + 1)
             yield* Ref.update(most, (n) => Math.max(n, now))
@@ -315,7 +359,7 @@ export const jobQueueConformance = <E>(
             yield* Ref.update(handled, (ids) => [...ids, id])
           })
         const takers = yield* Effect.forkChild(
-          Effect.replicateEffect(Effect.replicateEffect(queue.take(queueName, handler), count / 8), 8, {
+          Effect.replicateEffect(Effect.replicateEffect(queue.take(queueName, { run }), count / 8), 8, {
             concurrency: "unbounded"
           })
         )
@@ -340,7 +384,9 @@ export const jobQueueConformance = <E>(
         assert.isAtLeast(waiting.oldestAgeSeconds, 0)
         assert.isBelow(waiting.oldestAgeSeconds, 60)
         const during = yield* Deferred.make<typeof waiting>()
-        yield* queue.take(queueName, () => Effect.flatMap(statsNow, (stats) => Deferred.succeed(during, stats)))
+        yield* queue.take(queueName, {
+          run: () => Effect.flatMap(statsNow, (stats) => Deferred.succeed(during, stats))
+        })
         assert.deepInclude(yield* Deferred.await(during), { name: waiting.name, depth: 1, inFlight: 1 })
         yield* takeOne
         yield* assertEmpty
