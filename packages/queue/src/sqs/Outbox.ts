@@ -60,10 +60,10 @@ export const makeOutbox = Effect.gen(function* () {
       sql`
         select row.* from unnest(${names}::text[]) as names (name)
         cross join lateral (
-          select sequence::text as sequence, queue, id, group_key, body, traceparent,
-            extract(epoch from now() - available_at)::float8 as age_seconds
-          from ${table} where queue = names.name and sent_at is null and available_at <= now()
-          order by sequence limit ${outboxWindow}
+          select o.sequence::text as sequence, o.queue, o.id, o.group_key, o.body, o.traceparent,
+            extract(epoch from now() - o.available_at)::float8 as age_seconds
+          from ${table} o where o.queue = names.name and o.sent_at is null and o.available_at <= now()
+          order by o.sequence limit ${outboxWindow}
         ) as row order by row.sequence::bigint`,
       (rows) => Effect.orDie(decodeRows(rows))
     ),
