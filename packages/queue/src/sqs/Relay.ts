@@ -19,6 +19,9 @@ const largestBatch = { messages: 10, bytes: 240 * 1024 }
 
 export const jobIdAttribute = "jobId"
 
+/** How often the job had been sent again when this message was sent. */
+export const resentAttribute = "resent"
+
 interface Ready {
   readonly row: OutboxRow
   readonly message: OutgoingMessage
@@ -69,13 +72,18 @@ export const makeRelay = Effect.fnUntraced(function* (outbox: Outbox, bodies: Bo
   const ready = Effect.fnUntraced(function* (row: OutboxRow, isFifo: boolean) {
     const { attributes, body } = yield* bodies.put(row.sequence, row.body)
     const traceparent = row.traceparent === null ? {} : { traceparent: row.traceparent }
+    // Of another id: SQS drops for five minutes what has the id of a message that it has had.
+    const again =
+      row.resent === 0
+        ? { deduplicationId: row.id, attributes: {} }
+        : { deduplicationId: `${row.id}#${row.resent}`, attributes: { [resentAttribute]: String(row.resent) } }
     return {
       row,
       message: {
         entryId: row.sequence,
         body,
-        attributes: { ...attributes, ...traceparent, [jobIdAttribute]: row.id },
-        ...(isFifo ? { fifo: { group: row.groupKey, deduplicationId: row.id } } : {})
+        attributes: { ...attributes, ...traceparent, ...again.attributes, [jobIdAttribute]: row.id },
+        ...(isFifo ? { fifo: { group: row.groupKey, deduplicationId: again.deduplicationId } } : {})
       }
     }
   })
@@ -127,10 +135,11 @@ export const makeRelay = Effect.fnUntraced(function* (outbox: Outbox, bodies: Bo
     if (rows.length === 0) return Option.some(0)
     const byQueue = Map.groupBy(rows, ({ queue }) => queue)
     const sent = yield* Effect.forEach(byQueue, ([name, own]) => sendQueue(name, own), { concurrency: "unbounded" })
-    const sequences = sent.flat()
+    const arrived = new Set(sent.flat())
     // All of it failed: the service is away, so it is not asked again at once.
-    if (sequences.length === 0) return yield* Effect.as(Effect.sleep(relayWaiting), Option.some(0))
-    return (yield* outbox.markSent(sequences, lease.isHeld(held))) ? Option.some(sequences.length) : Option.none()
+    if (arrived.size === 0) return yield* Effect.as(Effect.sleep(relayWaiting), Option.some(0))
+    const marked = rows.filter(({ sequence }) => arrived.has(sequence))
+    return (yield* outbox.markSent(marked, lease.isHeld(held))) ? Option.some(marked.length) : Option.none()
   })
 
   /** Sending may take its time, so the lease is prolonged beside it. */
