@@ -24,12 +24,12 @@ export const breakerSweeping = Schedule.spaced("1 minute")
 
 /**
  * A call is a few tries already, so few calls in a row are enough to take the API for gone. A job that finds it open just
- * before it would be tried waits once more: 12 s (the longest opening, with its jitter) and the 15 s of `outageDelay` are
+ * before it would be tried waits once more: 7 s (the longest opening, with its jitter) and the 20 s of `outageDelay` are
  * less than half a minute after the API's return.
  */
 export const embeddingBreaker: BreakerPolicy = {
   failures: 3,
-  openFor: growing("2 seconds", "10 seconds"),
+  openFor: growing("2 seconds", "6 seconds"),
   longestOpen: longestJobDelay
 }
 
@@ -67,5 +67,5 @@ export const sqsReceiveRetry = Schedule.min([Schedule.exponential("200 millis"),
  * long that the service is back for half a minute before it is tried. After four hours its attempts count again.
  */
 export const outageDelay = (age: Duration.Duration) =>
-  Duration.clamp(Duration.times(age, 1 / 4), { minimum: Duration.seconds(5), maximum: Duration.seconds(15) })
+  Duration.clamp(Duration.times(age, 1 / 4), { minimum: Duration.seconds(5), maximum: Duration.seconds(20) })
 export const longestOutage = Duration.hours(4)
