@@ -12,6 +12,7 @@ import { Argument, Command, Flag } from "effect/cli"
 import { loadavg } from "node:os"
 import { measureAuth } from "./Auth.ts"
 import { measureEvents } from "./events/Events.ts"
+import { queues } from "./events/Instance.ts"
 import * as EventsReport from "./events/EventsReport.ts"
 import * as IdleSockets from "./IdleSockets.ts"
 import { concurrency } from "./Load.ts"
@@ -53,9 +54,13 @@ const bench = Command.make(
       Flag.withSchema(RoundSeconds),
       Flag.withDescription("How long one request is repeated in one round"),
       Flag.withDefault(1)
+    ),
+    queue: Flag.Literals("queue", queues).pipe(
+      Flag.withDescription("The only queue of the part events that is measured"),
+      Flag.optional
     )
   },
-  Effect.fnUntraced(function* ({ parts: chosen, seconds }) {
+  Effect.fnUntraced(function* ({ parts: chosen, queue, seconds }) {
     const wanted: ReadonlyArray<string> = chosen.length === 0 ? parts : chosen
     const settings = yield* makeSettings
     yield* print([yield* conditions])
@@ -80,7 +85,7 @@ const bench = Command.make(
     // Everything without a server is everything but this, which has no meaning without one.
     if (chosen.length === 0 && Option.isNone((yield* stores).database)) return
     if (wanted.includes("events")) {
-      yield* print(EventsReport.events(yield* measureEvents(settings, Duration.seconds(seconds))))
+      yield* print(EventsReport.events(yield* measureEvents(settings, Duration.seconds(seconds), queue)))
     }
   })
 )

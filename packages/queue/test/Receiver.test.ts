@@ -6,32 +6,43 @@ import { assert, layer } from "@effect/vitest"
 import { Effect, Layer, References } from "effect"
 import { SqlClient } from "effect/sql"
 
-const quiet = Layer.succeed(References.MinimumLogLevel, "None")
+const queue = { name: "deliveries" as const, url: "queue", deadUrl: "dead", isFifo: true }
 
-layer(Layer.merge(TestDatabase, quiet), { excludeTestServices: true, timeout: "60 seconds" })("Receiver", (it) => {
-  for (const isFifo of [false, true]) {
-    it.effect(`asks a ${isFifo ? "FIFO" : "standard"} queue for nothing while the database does not answer`, () =>
+const message = { messageId: "1", receipt: "receipt", body: "{}", receiveCount: 1, attributes: { jobId: "job" } }
+
+layer(Layer.merge(TestDatabase, Layer.succeed(References.MinimumLogLevel, "None")), { excludeTestServices: true })(
+  "Who receives from Amazon SQS",
+  (it) => {
+    it.effect("receives no more once the database has not answered, until it does", () =>
       Effect.gen(function* () {
-        const [outbox, sql] = [yield* makeOutbox, yield* SqlClient.SqlClient]
-        const happened: Array<string> = []
-        const Client = Layer.mock(SqsClient, {
+        const sql = yield* SqlClient.SqlClient
+        const outbox = yield* makeOutbox
+        const asked: Array<string> = []
+        const known: typeof outbox.known = (name, ids) =>
+          Effect.suspend(() => {
+            asked.push(`database for ${ids.length}`)
+            const isAway = asked.length < 4
+            return isAway ? Effect.as(sql`select from nowhere`, []) : outbox.known(name, ids)
+          })
+        const client = Layer.mock(SqsClient, {
           receive: () =>
             Effect.sync(() => {
-              happened.push("received")
-              return [{ messageId: "m", receipt: "r", body: "{}", receiveCount: 1, attributes: {} }]
+              asked.push("queue")
+              return [message]
             })
         })
-        // A reception that nobody works on counts as an attempt, and after some of them the job would be given up.
-        const hasWork: typeof outbox.hasWork = () =>
-          Effect.suspend(() => {
-            happened.push("asked")
-            return happened.length < 3 ? Effect.as(sql`select from nowhere`, false) : Effect.succeed(true)
-          })
-        const queue = { name: "documents", url: "queue", deadUrl: "dead", isFifo } as const
-        const { take } = yield* makeReceiver(queue, { ...outbox, hasWork }).pipe(Effect.provide(Client))
-        assert.strictEqual((yield* take).message.messageId, "m")
-        assert.deepStrictEqual(happened.slice(0, 4), ["asked", "asked", "asked", "received"])
-      })
+        // One of the two that ask has nobody to ask for.
+        const receiver = yield* Effect.provide(makeReceiver(queue, { ...outbox, known }), client)
+        assert.strictEqual((yield* receiver.take).queuedId, "job")
+        assert.deepStrictEqual(asked, [
+          "queue",
+          "database for 1",
+          "database for 0",
+          "database for 0",
+          "queue",
+          "database for 1"
+        ])
+      }).pipe(Effect.scoped)
     )
   }
-})
+)

@@ -30,10 +30,14 @@ export const sqsRequestTimeout = Duration.seconds(5)
 /** How long a request for messages waits for the first one; short enough to end within the drain's time. */
 export const longPoll = Duration.seconds(5)
 
-/** How often a FIFO queue is asked whose jobs are all behind others. */
-export const sqsBusyPolling = Duration.millis(100)
+/** The same of a FIFO queue while the worker is at jobs of it. */
+export const sqsBusyPoll = Duration.seconds(1)
 
-/** How long a message is hidden from others; who works on it says so thrice as often. */
+/**
+ * How long a message is hidden from others; who works on it says so thrice as often. What a killed worker had, and with it
+ * its groups of a FIFO queue, comes back after 20 s at most; so does what was received when the database had gone. Circuits
+ * and retries around SQS (6 s at most) and the next relay (18 s) are waited for meanwhile, so half a minute is kept.
+ */
 export const sqsVisibility = Duration.seconds(20)
 export const sqsHeartbeat = Schedule.spaced("6 seconds")
 
@@ -69,7 +73,10 @@ export const relayConcurrency = 4
 /** How often the relay looks for jobs of other processes; of those of its own process it is told. */
 export const relayPolling = Duration.millis(200)
 
-/** How long a relay that says nothing keeps its lease, how often it prolongs it, and how often others try to get it. */
+/**
+ * How long a relay that says nothing keeps its lease, how often it prolongs it, and how often others try to get it: after a
+ * kill nothing is sent for 18 s at most.
+ */
 export const relayLease = Duration.seconds(15)
 export const relayRenewal = Schedule.spaced("4 seconds")
 export const relayWaiting = Duration.seconds(3)
@@ -84,8 +91,8 @@ export const outboxStuck = Duration.hours(24)
 export const settledLifetime = Duration.days(30)
 
 /**
- * How long after it was sent a job is sent again when SQS gives one after it in its group: it has lost the message, which
- * emulators do when messages are sent and removed at the same time. SQS itself drops what it has for the next five minutes.
+ * How long after it was sent a job is sent again, with its group, when SQS gives one after it in its group: it has lost the
+ * message. Purged queues do, those that keep messages too short a time, and emulators.
  */
 export const outboxBlocking = Duration.seconds(10)
 

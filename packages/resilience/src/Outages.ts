@@ -23,12 +23,13 @@ export const breakerIdleTime = Duration.minutes(10)
 export const breakerSweeping = Schedule.spaced("1 minute")
 
 /**
- * A call is a few tries already, so few calls in a row are enough to take the API for gone. It is looked for again within
- * half a minute of its return, like everything that events wait for.
+ * A call is a few tries already, so few calls in a row are enough to take the API for gone. A job that finds it open just
+ * before it would be tried waits once more: 7 s (the longest opening, with its jitter) and the 20 s of `outageDelay` are
+ * less than half a minute after the API's return.
  */
 export const embeddingBreaker: BreakerPolicy = {
   failures: 3,
-  openFor: growing("2 seconds", "15 seconds"),
+  openFor: growing("2 seconds", "6 seconds"),
   longestOpen: longestJobDelay
 }
 

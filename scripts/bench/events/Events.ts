@@ -1,8 +1,9 @@
-import { Duration, Effect, Option } from "effect"
+import { makeSqsFront } from "@devops-mcp/testing/SqsFront"
+import { ConfigProvider, Duration, Effect, Layer, Option } from "effect"
 import { ServerFailed, type Settings, startScript, stores } from "../Server.ts"
 import { type Accepting, measureAccepting } from "./Accepting.ts"
 import { type Emulator, measureEmulator, removingQueues } from "./Emulator.ts"
-import { emulator, type Instance, makeInstance, type Queue } from "./Instance.ts"
+import { emulator, type Instance, makeInstance, type Queue, queues } from "./Instance.ts"
 import { measureProcessing, type Processing, startWorker } from "./Processing.ts"
 import { measureSteady, type Steady } from "./Steady.ts"
 
@@ -29,6 +30,16 @@ const bothSteady = Effect.fnUntraced(function* (instance: Instance, vectorsUrl: 
   return { withWorker, alone: yield* measureSteady(instance.delivery) }
 }, Effect.scoped)
 
+/**
+ * A queue that does not keep the order has the same outbox. What is accepted here is not processed: it would all be sent,
+ * and fill the emulator.
+ */
+const measureAcceptingWithSqs = (settings: Settings, duration: Duration.Duration) =>
+  makeInstance(settings, "sqs, FIFO").pipe(
+    Effect.flatMap((instance) => measureAccepting(instance, duration)),
+    Effect.scoped
+  )
+
 const measureQueue = Effect.fnUntraced(function* (
   settings: Settings,
   queue: Queue,
@@ -41,8 +52,7 @@ const measureQueue = Effect.fnUntraced(function* (
   const isFifo = queue === "sqs, FIFO"
   // While nothing waits from before: a worker then has no more to do than what comes.
   const steady = isPostgres ? yield* bothSteady(instance, vectorsUrl) : undefined
-  // A queue that does not keep the order has the same outbox.
-  const accepting = queue === "sqs, standard" ? undefined : yield* measureAccepting(instance, duration)
+  const accepting = isPostgres ? yield* measureAccepting(instance, duration) : undefined
   const most = isPostgres ? watching.most : mostInEmulator
   const withoutVectors = yield* measureProcessing(instance, vectorsUrl, "none", most, watching.span)
   const withVectors =
@@ -52,7 +62,7 @@ const measureQueue = Effect.fnUntraced(function* (
   const bare = isPostgres ? undefined : yield* measureEmulator(instance.prefix, isFifo ? "fifo" : "standard")
   return {
     queue,
-    accepting,
+    accepting: isFifo ? yield* measureAcceptingWithSqs(settings, duration) : accepting,
     steady,
     withoutVectors,
     withVectors,
@@ -60,14 +70,30 @@ const measureQueue = Effect.fnUntraced(function* (
   } satisfies EventFigures
 }, Effect.scoped)
 
-/** On a PostgreSQL server, with jobs in it and, where there is an emulator of it, in Amazon SQS. */
-export const measureEvents = Effect.fnUntraced(function* (settings: Settings, duration: Duration.Duration) {
+/** What asks the emulator asks its front: it would lose messages, and of a lost one the rest of its group waits. */
+const throughFront = (moto: string) =>
+  Layer.unwrap(
+    Effect.map(makeSqsFront(moto), ({ url }) =>
+      ConfigProvider.layerAdd(ConfigProvider.fromUnknown({ AWS_ENDPOINT_URL: url }), { asPrimary: true })
+    )
+  )
+
+/** On a PostgreSQL server, with jobs in it and, where there is an emulator of it, in Amazon SQS; or one of these only. */
+export const measureEvents = Effect.fnUntraced(function* (
+  settings: Settings,
+  duration: Duration.Duration,
+  only: Option.Option<Queue>
+) {
   if (Option.isNone((yield* stores).database)) {
     return yield* new ServerFailed({ detail: "The part events needs a PostgreSQL server at DATABASE_URL" })
   }
   const vectors = yield* startScript("events/Vectors.ts", [])
-  const queues: ReadonlyArray<Queue> = Option.isSome(yield* emulator)
-    ? ["postgres", "sqs, FIFO", "sqs, standard"]
-    : ["postgres"]
-  return yield* Effect.forEach(queues, (queue) => measureQueue(settings, queue, vectors.url, duration))
+  const moto = yield* emulator
+  const there: ReadonlyArray<Queue> = Option.isSome(moto) ? queues : ["postgres"]
+  const wanted = there.filter((queue) => Option.getOrElse(only, () => queue) === queue)
+  return yield* Effect.forEach(wanted, (queue) => measureQueue(settings, queue, vectors.url, duration)).pipe(
+    Effect.provide(
+      Option.match(moto, { onNone: () => Layer.empty, onSome: (own) => throughFront(own.AWS_ENDPOINT_URL) })
+    )
+  )
 }, Effect.scoped)

@@ -92,10 +92,8 @@ const emulators = (figures: ReadonlyArray<EventFigures>): Lines =>
   )
 
 export const events = (figures: ReadonlyArray<EventFigures>): Lines => [
-  ...accepting(figures),
-  "",
-  ...steady(figures),
-  "",
+  ...(figures.some((own) => own.accepting !== undefined) ? [...accepting(figures), ""] : []),
+  ...(figures.some((own) => own.steady !== undefined) ? [...steady(figures), ""] : []),
   ...processing(figures),
   ...(figures.some(({ emulator }) => emulator !== undefined) ? ["", ...emulators(figures)] : [])
 ]

@@ -11,7 +11,8 @@ import { ServerFailed, type Settings, startScript } from "../Server.ts"
 import { freshId, type LoadRequest } from "../Wire.ts"
 
 /** Where jobs wait; deliveries in SQS in a queue that keeps their order, or in one that does not. */
-export type Queue = "postgres" | "sqs, FIFO" | "sqs, standard"
+export const queues = ["postgres", "sqs, FIFO", "sqs, standard"] as const
+export type Queue = (typeof queues)[number]
 
 const settings = Config.all({
   AWS_ENDPOINT_URL: Config.String("AWS_ENDPOINT_URL"),

@@ -23,7 +23,7 @@ export interface Processing {
 const fill = Effect.fnUntraced(function* ({ accepted, delivery, processed }: Instance, wanted: number) {
   let waiting = (yield* accepted) - (yield* processed)
   while (waiting < wanted) {
-    const { answered } = yield* load([delivery], Duration.millis(500))
+    const { answered } = yield* load([delivery], Duration.millis(100))
     waiting += answered
   }
 })

@@ -1,5 +1,6 @@
 import { apiClient } from "@devops-mcp/contract/ApiClient"
 import { checkout, runProgram } from "@devops-mcp/testing/Program"
+import { makeSqsFront } from "@devops-mcp/testing/SqsFront"
 import { testEnvironment } from "@devops-mcp/testing/TestDatabase"
 import * as NodeHttpClient from "@effect/platform-node/NodeHttpClient"
 import * as NodeServices from "@effect/platform-node/NodeServices"
@@ -50,7 +51,8 @@ export const makeFaultCluster = Effect.fnUntraced(function* (driver: "postgres" 
   const wires = {
     postgres: yield* makeWire(addressOf(environment["DATABASE_URL"] ?? "")),
     redis: yield* makeWire(addressOf(environment["REDIS_URL"] ?? "")),
-    aws: yield* makeWire(addressOf(process.env["AWS_ENDPOINT_URL"] ?? ""))
+    // Only asked by the scenario that has such a server.
+    aws: yield* makeSqsFront(process.env["AWS_ENDPOINT_URL"] ?? "http://127.0.0.1")
   }
   const env = {
     ...environment,
@@ -59,7 +61,7 @@ export const makeFaultCluster = Effect.fnUntraced(function* (driver: "postgres" 
     QUEUE_DRIVER: driver,
     SQS_AUTO_CREATE: "true",
     SQS_QUEUE_PREFIX: `faults-${crypto.randomUUID().slice(0, 8)}`,
-    AWS_ENDPOINT_URL: `http://127.0.0.1:${wires.aws.port}`,
+    AWS_ENDPOINT_URL: wires.aws.url,
     AWS_REGION: "us-east-1",
     AWS_ACCESS_KEY_ID: "local",
     AWS_SECRET_ACCESS_KEY: "local",

@@ -26,8 +26,11 @@ export const makeSender = Effect.fnUntraced(function* (options: {
   readonly secret: string
   /** Where to send next: another address each time. */
   readonly address: () => string
+  /** How many are processed, and how many of what is accepted may wait for that before no more is sent. */
+  readonly processed: Effect.Effect<number>
+  readonly mostWaiting: number
 }) {
-  const { address, count, secret } = options
+  const { address, count, mostWaiting, processed, secret } = options
   const accepted = yield* Ref.make(new Map<string, string>())
   const refusals = yield* Ref.make(new Map<string, number>())
   const marks = new Map<number, Deferred.Deferred<void>>()
@@ -53,8 +56,20 @@ export const makeSender = Effect.fnUntraced(function* (options: {
     if (mark !== undefined) yield* Deferred.succeed(mark, undefined)
   })
 
+  let done = 0
+  const watch = Effect.schedule(
+    Effect.map(processed, (now) => {
+      done = now
+    }),
+    Schedule.spaced("200 millis")
+  )
+  const room = Ref.get(accepted).pipe(
+    Effect.repeat({ schedule: Schedule.spaced("50 millis"), until: ({ size }) => size - done < mostWaiting })
+  )
+
   const sendRepository = Effect.fnUntraced(function* (repository: number) {
     for (let sequence = 0; sequence < count / repositories; sequence++) {
+      yield* room
       yield* post(deliveryOf(repository, sequence))
       // A sender that lost the answer sends again, later ones first.
       if (sequence % 10 === 9) yield* post(deliveryOf(repository, sequence - (repository % 7)))
@@ -63,7 +78,10 @@ export const makeSender = Effect.fnUntraced(function* (options: {
 
   const all = Array.from({ length: repositories }, (_, repository) => repository)
   return {
-    run: Effect.forEach(all, sendRepository, { concurrency: "unbounded", discard: true }),
+    run: Effect.raceFirst(
+      Effect.forEach(all, sendRepository, { concurrency: "unbounded", discard: true }),
+      Effect.andThen(watch, Effect.never)
+    ),
     accepted: Ref.get(accepted),
     refusals: Ref.get(refusals),
     /** When so many are accepted. To be asked before `run`. */

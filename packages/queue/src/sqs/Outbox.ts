@@ -11,6 +11,7 @@ const OutboxRow = Schema.Struct({
   groupKey: Schema.String,
   body: Schema.String,
   traceparent: Schema.NullOr(Schema.String),
+  resent: Schema.Int,
   ageSeconds: Schema.Finite
 })
 export type OutboxRow = typeof OutboxRow.Type
@@ -19,6 +20,8 @@ const KnownRow = Schema.Struct({
   id: Schema.String,
   sequence: Schema.String,
   givenBack: Schema.Int,
+  /** How often its message was taken for lost; those of before are of no use. */
+  resent: Schema.Int,
   isSettled: Schema.Boolean,
   /** An older job of its group has not come to its end. */
   isEarly: Schema.Boolean
@@ -47,6 +50,9 @@ export const makeOutbox = Effect.gen(function* () {
   const names = [...QueueName.literals]
   const ago = (duration: Duration.Duration) => sql`now() - make_interval(secs => ${Duration.toSeconds(duration)})`
 
+  /** Its new message has been received by nobody, so it was not given back either. */
+  const again = sql.literal("sent_at = null, resent = o.resent + 1, given_back = 0")
+
   return {
     /** Joins the running transaction; a row that is there stays as it is. */
     add: ({ body, delay, group, id, queue, traceparent }: NewRow) =>
@@ -60,25 +66,28 @@ export const makeOutbox = Effect.gen(function* () {
       sql`
         select row.* from unnest(${names}::text[]) as names (name)
         cross join lateral (
-          select sequence::text as sequence, queue, id, group_key, body, traceparent,
-            extract(epoch from now() - available_at)::float8 as age_seconds
-          from ${table} where queue = names.name and sent_at is null and available_at <= now()
-          order by sequence limit ${outboxWindow}
+          select o.sequence::text as sequence, o.queue, o.id, o.group_key, o.body, o.traceparent, o.resent,
+            extract(epoch from now() - o.available_at)::float8 as age_seconds
+          from ${table} o where o.queue = names.name and o.sent_at is null and o.available_at <= now()
+          order by o.sequence limit ${outboxWindow}
         ) as row order by row.sequence::bigint`,
       (rows) => Effect.orDie(decodeRows(rows))
     ),
-    /** Answers whether the lease under which they were sent is still held. */
-    markSent: (sequences: ReadonlyArray<string>, isHeld: Statement.Fragment) =>
+    /** Answers whether the lease under which they were sent is still held. What is to be sent again by now is. */
+    markSent: (rows: ReadonlyArray<OutboxRow>, isHeld: Statement.Fragment) =>
       Effect.map(
         sql`
-          update ${table} set sent_at = now()
-          where sequence = any(${[...sequences]}::bigint[]) and ${isHeld} returning sequence`,
-        (rows) => rows.length > 0
+          update ${table} o set sent_at = now()
+          from unnest(${rows.map(({ sequence }) => sequence)}::bigint[], ${rows.map(({ resent }) => resent)}::int[])
+            as sent (sequence, resent)
+          where o.sequence = sent.sequence and o.resent = sent.resent and ${isHeld} returning o.sequence`,
+        (marked) => marked.length > 0
       ),
     known: (queue: QueueName, ids: ReadonlyArray<string>) =>
       Effect.flatMap(
         sql`
-          select o.id, o.sequence::text as sequence, o.given_back, o.settled_at is not null as is_settled,
+          select o.id, o.sequence::text as sequence, o.given_back, o.resent,
+            o.settled_at is not null as is_settled,
             exists (
               select from ${table} older
               where older.queue = o.queue and older.group_key = o.group_key
@@ -87,19 +96,24 @@ export const makeOutbox = Effect.gen(function* () {
           from ${table} o where o.queue = ${queue} and o.id = any(${[...ids]}::text[])`,
         (rows) => Effect.orDie(decodeKnown(rows))
       ),
-    /** Whether the queue has jobs that have not come to their end. */
-    hasWork: (queue: QueueName) =>
+    /**
+     * When a job has waited for an older one for so long that the older one's message must be lost, all that was sent of
+     * their group is sent again, in order: what is sent behind a waiting message would never pass it. Answers how much.
+     */
+    resendGroup: (queue: QueueName, id: string) =>
       Effect.map(
-        sql`select 1 from ${table} where queue = ${queue} and settled_at is null and sent_at is not null limit 1`,
-        (rows) => rows.length > 0
-      ),
-    /** What a job has waited for so long that its message must be lost is sent again. */
-    resendOlder: (queue: QueueName, id: string) =>
-      Effect.asVoid(
         sql`
-          update ${table} older set sent_at = null, given_back = 0 from ${table} o
-          where o.queue = ${queue} and o.id = ${id} and older.queue = o.queue and older.group_key = o.group_key
-            and older.sequence < o.sequence and older.settled_at is null and older.sent_at < ${ago(outboxBlocking)}`
+          update ${table} o set ${again}
+          from ${table} early
+          where early.queue = ${queue} and early.id = ${id}
+            and o.queue = early.queue and o.group_key = early.group_key and o.settled_at is null and o.sent_at is not null
+            and exists (
+              select from ${table} older
+              where older.queue = early.queue and older.group_key = early.group_key and older.sequence < early.sequence
+                and older.settled_at is null and older.sent_at < ${ago(outboxBlocking)}
+            )
+          returning o.sequence`,
+        (rows) => rows.length
       ),
     settle: (queue: QueueName, ids: ReadonlyArray<string>) =>
       Effect.asVoid(
@@ -122,14 +136,14 @@ export const makeOutbox = Effect.gen(function* () {
     resend: (queue: QueueName, id: string) =>
       Effect.asVoid(
         sql`
-          update ${table} set sent_at = null, given_back = 0
-          where queue = ${queue} and id = ${id} and settled_at is null`
+          update ${table} o set ${again}
+          where o.queue = ${queue} and o.id = ${id} and o.settled_at is null`
       ),
     /** A message that SQS lost, or dropped at the end of its retention: its job is sent again. Answers how many. */
     resendStuck: Effect.map(
       sql`
-        update ${table} set sent_at = null, given_back = 0
-        where settled_at is null and sent_at < ${ago(outboxStuck)} returning sequence`,
+        update ${table} o set ${again}
+        where o.settled_at is null and o.sent_at < ${ago(outboxStuck)} returning o.sequence`,
       (rows) => rows.length
     ),
     sweep: Effect.asVoid(sql`delete from ${table} where settled_at < ${ago(settledLifetime)}`)

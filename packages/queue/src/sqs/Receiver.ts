@@ -1,4 +1,4 @@
-import { longPoll, sqsBusyPolling, sqsVisibility } from "@devops-mcp/resilience/JobPolicies"
+import { longPoll, sqsBusyPoll, sqsVisibility } from "@devops-mcp/resilience/JobPolicies"
 import { sqsReceiveRetry } from "@devops-mcp/resilience/Outages"
 import { Deferred, Duration, Effect, Queue } from "effect"
 import type { KnownJob, Outbox } from "./Outbox.ts"
@@ -20,8 +20,7 @@ interface Taker {
 
 /**
  * Messages in one request, and requests at once. Of a FIFO queue one by one: SQS gives several of a group together, and
- * what then follows a job that fails would have to go back in order, which neither SQS nor its emulators promise. An
- * emulator also gives several requests that wait at the same time messages of one group.
+ * those behind the first would have to be kept hidden while they wait for it, and to go back when it fails.
  */
 const standardRequests = { messages: 10, atOnce: 1 }
 const fifoRequests = { messages: 1, atOnce: 2 }
@@ -67,7 +66,11 @@ export const makeReceiver = Effect.fnUntraced(function* (queue: SqsQueue, outbox
     return left
   })
 
-  const ask = Effect.fnUntraced(function* (here: ReadonlyArray<Taker>, wait: Duration.Duration) {
+  let working = 0
+
+  const ask = Effect.fnUntraced(function* (here: ReadonlyArray<Taker>) {
+    // Which groups are in flight an emulator looks up when a request comes: what ends while it waits is not seen by it.
+    const wait = queue.isFifo && working > 0 ? sqsBusyPoll : longPoll
     const messages = yield* client.receive(queue.url, { most: here.length, visibility: sqsVisibility, wait })
     const known = messages.length === 0 ? [] : yield* outbox.known(queue.name, messages.map(queuedIdOf))
     const byId = new Map(known.map((job) => [job.id, job]))
@@ -80,30 +83,26 @@ export const makeReceiver = Effect.fnUntraced(function* (queue: SqsQueue, outbox
     )
   })
 
-  /**
-   * Without the database no attempt can be counted right, so it is asked first: receptions that nobody works on count. While
-   * a FIFO queue has jobs, all of which may be behind others of their group, it is asked again and again: an emulator spins
-   * as long as such a request waits.
-   */
-  const round = Effect.fnUntraced(function* (here: ReadonlyArray<Taker>) {
-    const hasWork = yield* outbox.hasWork(queue.name)
-    const isBusy = queue.isFifo && hasWork
-    const left = yield* Effect.uninterruptible(ask(here, isBusy ? Duration.zero : longPoll))
-    if (isBusy && left.length === here.length) yield* Effect.sleep(sqsBusyPolling)
-    return left
-  })
+  /** What is received while the database is away has used up an attempt; so it is asked first once something has failed. */
+  const isDatabaseThere = outbox.known(queue.name, [])
 
   const receive = Effect.gen(function* () {
     let left: ReadonlyArray<Taker> = []
+    let hasFailed = false
     while (true) {
       const here = yield* present(left)
       left = here
-      left = yield* round(here).pipe(
-        Effect.tapError((error) => Effect.logWarning(`The queue ${queue.name} cannot be read`, error)),
+      left = yield* Effect.suspend(() => (hasFailed ? isDatabaseThere : Effect.void)).pipe(
+        Effect.andThen(Effect.uninterruptible(ask(here))),
+        Effect.tapError((error) => {
+          hasFailed = true
+          return Effect.logWarning(`The queue ${queue.name} cannot be read`, error)
+        }),
         Effect.retry(sqsReceiveRetry),
         // The schedule has no end.
         Effect.orDie
       )
+      hasFailed = false
     }
   })
 
@@ -125,5 +124,17 @@ export const makeReceiver = Effect.fnUntraced(function* (queue: SqsQueue, outbox
     )
   })
 
-  return { take, giveBack }
+  /** What is done with a message that was taken. */
+  const during = <A, E, R>(work: Effect.Effect<A, E, R>) =>
+    Effect.suspend(() => {
+      working++
+      return Effect.ensuring(
+        work,
+        Effect.sync(() => {
+          working--
+        })
+      )
+    })
+
+  return { take, during, giveBack }
 })

@@ -10,7 +10,7 @@ import {
 import { Effect, type Latch, Metric, Option } from "effect"
 import { type Bodies, bytesOf } from "./Bodies.ts"
 import { type Lease, makeLease } from "./Lease.ts"
-import type { Outbox, OutboxRow } from "./Outbox.ts"
+import type { KnownJob, Outbox, OutboxRow } from "./Outbox.ts"
 import { type OutgoingMessage, SqsClient } from "./SqsClient.ts"
 import { SqsQueues } from "./SqsQueues.ts"
 
@@ -18,6 +18,13 @@ import { SqsQueues } from "./SqsQueues.ts"
 const largestBatch = { messages: 10, bytes: 240 * 1024 }
 
 export const jobIdAttribute = "jobId"
+
+/** How often the job had been sent again when this message was sent. */
+const resentAttribute = "resent"
+
+/** Whether the job has been sent again since this message was sent, which then brings nothing. */
+export const isOlder = (attributes: Readonly<Record<string, string>>, { resent }: KnownJob) =>
+  Number(attributes[resentAttribute] ?? 0) < resent
 
 interface Ready {
   readonly row: OutboxRow
@@ -69,13 +76,18 @@ export const makeRelay = Effect.fnUntraced(function* (outbox: Outbox, bodies: Bo
   const ready = Effect.fnUntraced(function* (row: OutboxRow, isFifo: boolean) {
     const { attributes, body } = yield* bodies.put(row.sequence, row.body)
     const traceparent = row.traceparent === null ? {} : { traceparent: row.traceparent }
+    // Of another id: SQS drops for five minutes what has the id of a message that it has had.
+    const again =
+      row.resent === 0
+        ? { deduplicationId: row.id, attributes: {} }
+        : { deduplicationId: `${row.id}#${row.resent}`, attributes: { [resentAttribute]: String(row.resent) } }
     return {
       row,
       message: {
         entryId: row.sequence,
         body,
-        attributes: { ...attributes, ...traceparent, [jobIdAttribute]: row.id },
-        ...(isFifo ? { fifo: { group: row.groupKey, deduplicationId: row.id } } : {})
+        attributes: { ...attributes, ...traceparent, ...again.attributes, [jobIdAttribute]: row.id },
+        ...(isFifo ? { fifo: { group: row.groupKey, deduplicationId: again.deduplicationId } } : {})
       }
     }
   })
@@ -127,10 +139,11 @@ export const makeRelay = Effect.fnUntraced(function* (outbox: Outbox, bodies: Bo
     if (rows.length === 0) return Option.some(0)
     const byQueue = Map.groupBy(rows, ({ queue }) => queue)
     const sent = yield* Effect.forEach(byQueue, ([name, own]) => sendQueue(name, own), { concurrency: "unbounded" })
-    const sequences = sent.flat()
+    const arrived = new Set(sent.flat())
     // All of it failed: the service is away, so it is not asked again at once.
-    if (sequences.length === 0) return yield* Effect.as(Effect.sleep(relayWaiting), Option.some(0))
-    return (yield* outbox.markSent(sequences, lease.isHeld(held))) ? Option.some(sequences.length) : Option.none()
+    if (arrived.size === 0) return yield* Effect.as(Effect.sleep(relayWaiting), Option.some(0))
+    const marked = rows.filter(({ sequence }) => arrived.has(sequence))
+    return (yield* outbox.markSent(marked, lease.isHeld(held))) ? Option.some(marked.length) : Option.none()
   })
 
   /** Sending may take its time, so the lease is prolonged beside it. */

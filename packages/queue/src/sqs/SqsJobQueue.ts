@@ -17,7 +17,7 @@ import { scheduledDelay } from "../ScheduledDelay.ts"
 import { largestBody, makeBodies } from "./Bodies.ts"
 import { makeOutbox } from "./Outbox.ts"
 import { makeReceiver, type Received } from "./Receiver.ts"
-import { makeRelay } from "./Relay.ts"
+import { isOlder, makeRelay } from "./Relay.ts"
 import { makeSettlement } from "./Settlement.ts"
 import { SqsClient } from "./SqsClient.ts"
 import { type SqsQueue, SqsQueues, type SqsQueuesOptions } from "./SqsQueues.ts"
@@ -72,9 +72,12 @@ const make = Effect.fn("SqsJobQueue.make")(function* (options: SqsJobQueueOption
     const { known, message, queuedId } = received
     // Done before, and removed too late or sent twice.
     if (known?.isSettled === true) return yield* end(opened, received)
-    // SQS keeps a group's order as long as it has the only copy of each job; after a loss, and in emulators, it may not.
+    const forget = client.remove(opened.queue.url, [message.receipt])
+    if (known !== undefined && isOlder(message.attributes, known)) return yield* forget
+    // SQS keeps a group's order as long as it has a message of each job; when one is lost (purged, or kept too long), and in
+    // emulators, it may not.
     if (opened.queue.isFifo && known?.isEarly === true) {
-      yield* outbox.resendOlder(opened.queue.name, queuedId)
+      if ((yield* outbox.resendGroup(opened.queue.name, queuedId)) > 0) return yield* forget
       // Held for a moment and shown again at once: hidden, it would keep its group from the older job.
       yield* Effect.sleep(sqsEarlyDelay)
       return yield* opened.receiver.giveBack(received)
@@ -130,7 +133,9 @@ const make = Effect.fn("SqsJobQueue.make")(function* (options: SqsJobQueueOption
       // A stop may interrupt the waiting and the handler, not what is done with the message then.
       return Effect.uninterruptibleMask((restore) =>
         Effect.flatMap(restore(opened.receiver.take), (received) =>
-          work(opened, received, { ...handler, run: (job, metadata) => restore(handler.run(job, metadata)) })
+          opened.receiver.during(
+            work(opened, received, { ...handler, run: (job, metadata) => restore(handler.run(job, metadata)) })
+          )
         )
       ).pipe(
         Effect.mapError(failed("take")),

@@ -3,7 +3,7 @@ import { sqsRequestTimeout, sqsVisibility } from "@devops-mcp/resilience/JobPoli
 import { Duration, Effect, Schema } from "effect"
 import type { Bodies } from "./Bodies.ts"
 import type { Outbox } from "./Outbox.ts"
-import { jobIdAttribute } from "./Relay.ts"
+import { isOlder, jobIdAttribute } from "./Relay.ts"
 import { type IncomingMessage, SqsClient } from "./SqsClient.ts"
 import { type SqsQueue, SqsQueues } from "./SqsQueues.ts"
 
@@ -37,6 +37,8 @@ export const makeUndelivered = Effect.fnUntraced(function* (
   ) {
     const queuedId = attributes[jobIdAttribute] ?? messageId
     const [known] = yield* outbox.known(name, [queuedId])
+    // Sent again by now.
+    if (known !== undefined && isOlder(attributes, known)) return true
     if (known !== undefined) {
       yield* outbox.resend(name, queuedId)
       if (!known.isSettled) {
