@@ -267,8 +267,8 @@ export const unknownApiKeyCaching = Duration.seconds(3)
 /** How long a replica trusts what it has read of a webhook that a delivery came for. */
 export const webhookCaching = Duration.seconds(1)
 
-/** Transactions in which a replica takes deliveries in at once, and deliveries of a tenant in one of them at most. */
-export const acceptanceTransactions = 4
+/** Transactions of different tenants in which a replica takes deliveries in at once, and deliveries in one at most. */
+export const acceptanceTransactions = 8
 export const deliveriesTogether = 32
 
 /** How long a replica counts limits by itself after Redis did not, before it asks again. */

@@ -5,6 +5,7 @@ import { measure, rounds, type Spread, spreadOf, type Subject, warmUp } from "..
 import { usage } from "../Server.ts"
 import { BareOrder, Written } from "./BareRows.ts"
 import type { Instance } from "./Instance.ts"
+import type { LoadRequest } from "../Wire.ts"
 import { makePgbench } from "./Pgbench.ts"
 
 const decodeWritten = Schema.decodeEffect(Schema.fromJsonString(Written))
@@ -42,19 +43,30 @@ export interface Accepting {
   readonly times: { readonly cpu: Spread; readonly rate: Spread; readonly alone: Spread }
 }
 
+/** One at a time, once. */
+const bareOrderOf = ({ queue, rows }: Instance): BareOrder => ({
+  ...rows,
+  queue: queue === "postgres" ? "postgres" : "sqs",
+  atOnce: 1,
+  milliseconds: 0
+})
+
+/** What the bare client answers once it has written the rows of one delivery. */
+export const bareDelivery = (instance: Instance): LoadRequest => ({
+  url: new URL("/one", instance.bare.url),
+  headers: { "content-type": "application/json" },
+  body: encodeOrder(bareOrderOf(instance)),
+  expected: "written"
+})
+
 /** Alternates between the API under as many deliveries as it takes, and the bare transaction. */
 export const measureAccepting = Effect.fnUntraced(function* (instance: Instance, duration: Duration.Duration) {
-  const { api, bare, delivery, queue, rows } = instance
+  const { api, bare, delivery, rows } = instance
   const subject: Subject = { name: "deliveries", server: api, requests: [delivery] }
   const half = Duration.divideUnsafe(duration, 2)
 
   const write = Effect.fnUntraced(function* (atOnce: number, span: Duration.Duration) {
-    const order: BareOrder = {
-      ...rows,
-      queue: queue === "postgres" ? "postgres" : "sqs",
-      atOnce,
-      milliseconds: Duration.toMillis(span)
-    }
+    const order = { ...bareOrderOf(instance), atOnce, milliseconds: Duration.toMillis(span) }
     const before = yield* usage(bare)
     const request = HttpClientRequest.post(`${bare.url}/run`).pipe(HttpClientRequest.bodyText(encodeOrder(order)))
     const response = yield* HttpClient.execute(request)

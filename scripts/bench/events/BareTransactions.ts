@@ -14,10 +14,9 @@ import { BareOrder, jobName, percentileOf, type Written } from "./BareRows.ts"
 
 const decode = Schema.decodeEffect(Schema.fromJsonString(BareOrder))
 
-const writing = Effect.fnUntraced(function* (body: string) {
-  const { atOnce, milliseconds, payload, queue, tenantId, webhookId } = yield* decode(body)
+/** Writes one delivery's rows. */
+const writeOne = Effect.fnUntraced(function* ({ payload, queue, tenantId, webhookId }: BareOrder) {
   const sql = yield* SqlClient.SqlClient
-  const clock = yield* Clock.Clock
 
   const job =
     queue === "sqs"
@@ -30,11 +29,10 @@ const writing = Effect.fnUntraced(function* (body: string) {
           values (${`delivery:${id}`}, ${jobName}, ${`{"deliveryId":"${id}"}`}, 'pending', 0, now(), now(), now())
           on conflict (id, queue_name) do nothing`
 
-  const both = Effect.suspend(() => {
-    const id = SecureRandom.uuidV7Unsafe()
-    return sql.withTransaction(
-      Effect.andThen(
-        sql`
+  const id = SecureRandom.uuidV7Unsafe()
+  yield* sql.withTransaction(
+    Effect.andThen(
+      sql`
           with key as (
             insert into delivery_keys (tenant_id, webhook_id, external_id, delivery_id, received_at)
             values (${tenantId}, ${webhookId}, ${id}, ${id}, now())
@@ -43,17 +41,20 @@ const writing = Effect.fnUntraced(function* (body: string) {
           insert into deliveries (id, tenant_id, webhook_id, source, external_id, event_type, payload, received_at)
           select delivery_id, tenant_id, webhook_id, 'github', external_id, 'push', ${payload}::jsonb, received_at
           from key`,
-        job(id)
-      )
+      job(id)
     )
-  })
+  )
+})
 
+const writeMany = Effect.fnUntraced(function* (order: BareOrder) {
+  const { atOnce, milliseconds } = order
+  const clock = yield* Clock.Clock
   const latencies: Array<number> = []
   const startedAt = clock.currentTimeMillisUnsafe()
   const one = Effect.gen(function* () {
     while (clock.currentTimeMillisUnsafe() - startedAt < milliseconds) {
       const before = clock.currentTimeNanosUnsafe()
-      yield* both
+      yield* writeOne(order)
       latencies.push(Number(clock.currentTimeNanosUnsafe() - before) / 1e6)
     }
   })
@@ -66,6 +67,9 @@ const writing = Effect.fnUntraced(function* (body: string) {
   } satisfies Written
 })
 
+const one = (body: string) => Effect.flatMap(decode(body), writeOne)
+const many = (body: string) => Effect.flatMap(decode(body), writeMany)
+
 const runtime = ManagedRuntime.make(Layer.merge(Client.layer(), Logger.layer([])))
 
 announce(
@@ -73,7 +77,9 @@ announce(
     const answer = async () =>
       request.url === "/metrics"
         ? processMetrics()
-        : JSON.stringify(await runtime.runPromise(writing(await text(request))))
+        : request.url === "/one"
+          ? runtime.runPromise(Effect.as(one(await text(request)), "written"))
+          : JSON.stringify(await runtime.runPromise(many(await text(request))))
     answer().then(
       (body) => response.writeHead(200, { "content-type": "application/json" }).end(body),
       (error) => response.writeHead(500).end(String(error))

@@ -1,9 +1,9 @@
 import { makeSqsFront } from "@devops-mcp/testing/SqsFront"
 import { ConfigProvider, Duration, Effect, Layer, Option } from "effect"
 import { ServerFailed, type Settings, startScript, stores } from "../Server.ts"
-import { type Accepting, measureAccepting } from "./Accepting.ts"
+import { type Accepting, bareDelivery, measureAccepting } from "./Accepting.ts"
 import { type Emulator, measureEmulator, removingQueues } from "./Emulator.ts"
-import { emulator, type Instance, makeInstance, type Queue, queues } from "./Instance.ts"
+import { atLeast, emulator, type Instance, makeInstance, type Queue, queues } from "./Instance.ts"
 import { measureProcessing, type Processing, startWorker } from "./Processing.ts"
 import { measureSteady, type Steady } from "./Steady.ts"
 
@@ -17,17 +17,23 @@ const mostInEmulator = 300
 export interface EventFigures {
   readonly queue: Queue
   readonly accepting: Accepting | undefined
-  readonly steady: { readonly alone: Steady; readonly withWorker: Steady } | undefined
+  readonly steady: { readonly alone: Steady; readonly withWorker: Steady; readonly bare: Steady } | undefined
   readonly withoutVectors: Processing
   readonly withVectors: Processing | undefined
   readonly emulator: Emulator | undefined
 }
 
-const bothSteady = Effect.fnUntraced(function* (instance: Instance, vectorsUrl: string) {
+const allSteady = Effect.fnUntraced(function* (instance: Instance, vectorsUrl: string) {
+  // What the making of the database has left to write is not written while we measure.
+  yield* instance.checkpoint
+  const bare = yield* measureSteady(bareDelivery(instance))
+  const alone = yield* measureSteady(instance.delivery)
   const worker = yield* startWorker(instance, vectorsUrl, "none")
+  // It processes what has come so far first.
+  yield* atLeast(yield* instance.accepted, instance.processed, Duration.minutes(1))
   const withWorker = yield* measureSteady(instance.delivery)
   yield* worker.stop
-  return { withWorker, alone: yield* measureSteady(instance.delivery) }
+  return { withWorker, alone, bare }
 }, Effect.scoped)
 
 /**
@@ -51,7 +57,7 @@ const measureQueue = Effect.fnUntraced(function* (
   if (!isPostgres) yield* removingQueues(instance.prefix)
   const isFifo = queue === "sqs, FIFO"
   // While nothing waits from before: a worker then has no more to do than what comes.
-  const steady = isPostgres ? yield* bothSteady(instance, vectorsUrl) : undefined
+  const steady = isPostgres ? yield* allSteady(instance, vectorsUrl) : undefined
   const accepting = isPostgres ? yield* measureAccepting(instance, duration) : undefined
   const most = isPostgres ? watching.most : mostInEmulator
   const withoutVectors = yield* measureProcessing(instance, vectorsUrl, "none", most, watching.span)

@@ -49,6 +49,7 @@ const steady = (figures: ReadonlyArray<EventFigures>): Lines =>
     ["p50", "p99", "of rounds"],
     figures.flatMap(({ steady }) =>
       [
+        { name: "bare transactions, asked for over HTTP", own: steady?.bare },
         { name: "the API alone", own: steady?.alone },
         { name: "and a worker that processes them", own: steady?.withWorker }
       ].flatMap(({ name, own }): ReadonlyArray<[string, ...Array<string>]> =>

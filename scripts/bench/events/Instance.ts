@@ -101,6 +101,7 @@ export const makeInstance = Effect.fnUntraced(function* (
     launch,
     delivery,
     rows: { tenantId: row?.tenantId ?? "", webhookId: webhook.id, payload: body },
+    checkpoint: Effect.asVoid(sql`checkpoint`),
     processed: count("status = 'processed'", "events"),
     /** Deliveries that came by the API; the bare ones have their own id as the sender's. */
     accepted: count("external_id <> id::text", "deliveries")

@@ -2,7 +2,7 @@ import { Job } from "@devops-mcp/contract/Jobs"
 import type { DeliveryId, TenantId } from "@devops-mcp/domain/Ids"
 import type { Delivery } from "@devops-mcp/domain/Webhook"
 import { acceptanceTransactions, deliveriesTogether } from "@devops-mcp/resilience/Policies"
-import { Array, Cause, Context, Effect, Exit, Option, Request, RequestResolver, Semaphore, Tracer } from "effect"
+import { Array, Cache, Cause, Context, Effect, Exit, Option, Request, RequestResolver, Semaphore, Tracer } from "effect"
 import { JobQueue, type QueueError } from "../ports/JobQueue.ts"
 import type { StoreError } from "../ports/StoreError.ts"
 import { Transactions } from "../ports/Transactions.ts"
@@ -17,10 +17,12 @@ export interface Accepted {
 }
 
 class Accept extends Request.Class<
-  { readonly tenantId: TenantId; readonly delivery: Delivery; readonly group: string | undefined },
+  { readonly delivery: Delivery; readonly group: string | undefined },
   Accepted,
   AcceptError
 > {}
+
+const mostTenants = 10_000
 
 type Entry = Request.Entry<Accept>
 type Entries = Array.NonEmptyArray<Entry>
@@ -38,7 +40,7 @@ const inTraceOf = <A, E, R>({ context }: Entry, effect: Effect.Effect<A, E, R>) 
 
 /**
  * Writes deliveries and their jobs, both or none of each. A transaction costs most of the time that a delivery takes, so
- * those of a tenant that arrive while others are being written share the next one; alone, a delivery waits for nobody.
+ * those of a tenant that arrive while others of its are being written share the next one; alone, a delivery waits for nobody.
  * One that cannot be written, for its webhook is gone, does not keep others from it.
  */
 export const makeAcceptance = Effect.gen(function* () {
@@ -82,16 +84,26 @@ export const makeAcceptance = Effect.gen(function* () {
     }
   )
 
-  const resolver = RequestResolver.makeGrouped<Accept, TenantId>({
-    key: ({ request }) => request.tenantId,
-    resolver: (entries, tenantId) =>
-      places.withPermit(
-        Effect.forEach(Array.chunksOf(entries, deliveriesTogether), (chunk) => together(tenantId, chunk), {
-          discard: true
-        })
+  /** Of a tenant: what comes while one transaction runs is collected for the next one. */
+  const makeResolver = (tenantId: TenantId) => {
+    const turn = Semaphore.makeUnsafe(1)
+    return RequestResolver.make<Accept>((entries) =>
+      turn.withPermit(
+        Effect.forEach(
+          Array.chunksOf(entries, deliveriesTogether),
+          (chunk) => places.withPermit(together(tenantId, chunk)),
+          { discard: true }
+        )
       )
-  }).pipe(RequestResolver.setDelayEffect(places.withPermit(Effect.void)))
+    ).pipe(RequestResolver.setDelayEffect(turn.withPermit(Effect.void)))
+  }
+
+  // Who is forgotten while a transaction of theirs runs has two at once for a moment.
+  const resolvers = yield* Cache.make({
+    capacity: mostTenants,
+    lookup: (tenantId: TenantId) => Effect.sync(() => makeResolver(tenantId))
+  })
 
   return (tenantId: TenantId, delivery: Delivery, group: string | undefined): Effect.Effect<Accepted, AcceptError> =>
-    Effect.request(new Accept({ tenantId, delivery, group }), resolver)
+    Effect.request(new Accept({ delivery, group }), Cache.get(resolvers, tenantId))
 })
