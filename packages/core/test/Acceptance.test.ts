@@ -1,4 +1,3 @@
-import type { Job } from "@devops-mcp/contract/Jobs"
 import { JobQueue } from "@devops-mcp/core/ports/JobQueue"
 import { StoreError } from "@devops-mcp/core/ports/StoreError"
 import { Transactions } from "@devops-mcp/core/ports/Transactions"
@@ -43,9 +42,9 @@ const makeStore = () => {
         })
     }),
     Layer.mock(JobQueue, {
-      offer: (_job: Job, { id }) =>
-        Effect.map(Effect.option(Effect.currentSpan), (span) => {
-          offered.push({ id, span: span._tag === "Some" ? span.value.name : undefined })
+      offerAll: (jobs) =>
+        Effect.sync(() => {
+          for (const { cause, id } of jobs) offered.push({ id, span: cause?.name })
         })
     })
   )

@@ -1,7 +1,7 @@
-import { QueueName, queueOf } from "@devops-mcp/contract/Jobs"
+import { type Job, QueueName, queueOf } from "@devops-mcp/contract/Jobs"
 import { envelopeOf, JobEnvelope } from "@devops-mcp/core/jobs/JobEnvelope"
 import { type JobAttemptsOptions, makeJobAttempts } from "@devops-mcp/core/jobs/JobAttempts"
-import { JobQueue, QueueError } from "@devops-mcp/core/ports/JobQueue"
+import { type JobOffer, JobQueue, type OfferedJob, QueueError } from "@devops-mcp/core/ports/JobQueue"
 import { outboxLag } from "@devops-mcp/observability/Metrics"
 import { jobRetry } from "@devops-mcp/resilience/JobPolicies"
 import { Duration, Effect, Layer, Metric, type Schedule, Schema } from "effect"
@@ -87,11 +87,40 @@ const make = Effect.fn("PostgresJobQueue.make")(function* (options: PostgresJobQ
             attempts = attempts - ${counts ? 0 : 1}::int
           where queue_name = ${queue} and id = ${id} and state = 'pending' and acquired_at is null`)
 
+  const contentOf = (job: Job, options: JobOffer) => Effect.orDie(Effect.flatMap(envelopeOf(job, options), encode))
+
+  const offer = Effect.fn("JobQueue.offer")(function* (job: Job, options: JobOffer) {
+    const { delay, id } = options
+    yield* queues[queueOf[job._tag]]
+      .offer(yield* contentOf(job, options), delay === undefined ? { id } : { id, delay })
+      .pipe(Effect.mapError(storeFailed("offer")))
+  })
+
+  /** As the library writes them, with one statement. */
+  const insert = Effect.fnUntraced(function* (queue: QueueName, offers: ReadonlyArray<OfferedJob>) {
+    const elements = yield* Effect.forEach(offers, ({ job, ...options }) => contentOf(job, options))
+    yield* sql`
+      insert into ${sql(jobsTable)} (id, queue_name, element, state, attempts, visible_at, created_at, updated_at)
+      select id, ${queue}::text, element, 'pending', 0,
+        case delay when 0 then now() else clock_timestamp() + make_interval(secs => delay) end, now(), now()
+      from unnest(
+        ${offers.map(({ id }) => id)}::text[],
+        ${elements.map((element) => JSON.stringify(element))}::text[],
+        ${offers.map(({ delay = Duration.zero }) => Duration.toSeconds(delay))}::float8[]
+      ) with ordinality as offered (id, element, delay, place)
+      order by place
+      on conflict (id, queue_name) do nothing`.pipe(Effect.mapError(sqlFailed("offer")))
+  })
+
   return JobQueue.of({
-    offer: Effect.fn("JobQueue.offer")(function* (job, { delay, group, id }) {
-      const content = yield* Effect.orDie(Effect.flatMap(envelopeOf(job, group), encode))
-      const options = delay === undefined ? { id } : { id, delay }
-      yield* Effect.mapError(queues[queueOf[job._tag]].offer(content, options), storeFailed("offer"))
+    offer,
+    offerAll: Effect.fn("JobQueue.offerAll")(function* (jobs) {
+      for (const [queue, offers] of Map.groupBy(jobs, ({ job }) => queueOf[job._tag])) {
+        const last = offers.at(-1)
+        if (offers.length > 1) yield* insert(queue, offers.slice(0, -1))
+        // By the library, which wakes who takes them in this process.
+        if (last !== undefined) yield* offer(last.job, last)
+      }
     }),
     take: (queue, handler) =>
       queues[queue]

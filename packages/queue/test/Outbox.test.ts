@@ -9,16 +9,16 @@ layer(TestDatabase)("The outbox of Amazon SQS", (it) => {
     Effect.gen(function* () {
       const outbox = yield* makeOutbox
       const ids = Array.makeBy(outboxWindow + 20, (index) => `job-${index}`)
-      for (const id of ids) {
-        yield* outbox.add({
+      yield* outbox.add(
+        ids.map((id) => ({
           queue: "deliveries",
           id,
           group: "group",
           body: "{}",
           traceparent: undefined,
           delay: Duration.zero
-        })
-      }
+        }))
+      )
       const rows = yield* outbox.unsent
       assert.deepStrictEqual(
         rows.map(({ id }) => id),

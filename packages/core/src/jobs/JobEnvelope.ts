@@ -1,5 +1,6 @@
 import { Job } from "@devops-mcp/contract/Jobs"
 import { TenantId } from "@devops-mcp/domain/Ids"
+import type { JobOffer } from "../ports/JobQueue.ts"
 import { Clock, Effect, Option, Schema, type Tracer } from "effect"
 import { HttpTraceContext, Headers } from "effect/http"
 
@@ -20,10 +21,10 @@ const decodeContent = Schema.decodeUnknownEffect(Content)
 export const readEnvelope = (content: unknown): Effect.Effect<JobEnvelope, Schema.SchemaError> =>
   Effect.map(decodeContent(content), (found) => ("job" in found ? found : { job: found }))
 
-/** The envelope of a job that the running span causes. */
-export const envelopeOf = (job: Job, group: string | undefined): Effect.Effect<JobEnvelope> =>
+/** The envelope of a job that the running span causes, or the one that is said to. */
+export const envelopeOf = (job: Job, { cause, group }: Pick<JobOffer, "cause" | "group">): Effect.Effect<JobEnvelope> =>
   Effect.gen(function* () {
-    const span = yield* Effect.option(Effect.currentSpan)
+    const span = cause === undefined ? yield* Effect.option(Effect.currentSpan) : Option.some(cause)
     const traceparent = Option.flatMap(span, (current) =>
       Headers.get(HttpTraceContext.toHeaders(current), "traceparent")
     )

@@ -1,5 +1,5 @@
 import type { Job, QueueName } from "@devops-mcp/contract/Jobs"
-import { Context, Schema, type Duration, type Effect } from "effect"
+import { Context, Schema, type Duration, type Effect, type Tracer } from "effect"
 
 /** The queue's store or server did not answer. */
 export class QueueError extends Schema.TaggedError<QueueError>()("@devops-mcp/core/ports/JobQueue/QueueError", {
@@ -40,6 +40,13 @@ export interface JobOffer {
   /** Jobs of one group are done in the order they were offered in, where the queue keeps order. At most `longestGroup`. */
   readonly group?: string
   readonly delay?: Duration.Duration
+  /** What causes it, when that is not the running span. */
+  readonly cause?: Tracer.Span
+}
+
+/** One of several jobs that are offered together. */
+export interface OfferedJob extends JobOffer {
+  readonly job: Job
 }
 
 /** Of the whole installation: what waits, what is worked on, and how long the oldest of both has been there. */
@@ -61,6 +68,8 @@ export class JobQueue extends Context.Service<
   JobQueue,
   {
     readonly offer: (job: Job, options: JobOffer) => Effect.Effect<void, QueueError>
+    /** The same for several, which keep their order where the queue does, at the cost of few. */
+    readonly offerAll: (jobs: ReadonlyArray<OfferedJob>) => Effect.Effect<void, QueueError>
     /** Waits for one job and runs the handler on it; succeeds when the job is done, put back or a dead letter. */
     readonly take: <E, R>(queue: QueueName, handler: JobHandler<E, R>) => Effect.Effect<void, QueueError, R>
     readonly stats: Effect.Effect<ReadonlyArray<QueueStats>, QueueError>

@@ -3,7 +3,7 @@ import type { DeliveryId, TenantId } from "@devops-mcp/domain/Ids"
 import type { Delivery } from "@devops-mcp/domain/Webhook"
 import { acceptanceTransactions, deliveriesTogether } from "@devops-mcp/resilience/Policies"
 import { Array, Cache, Cause, Context, Effect, Exit, Option, Request, RequestResolver, Semaphore, Tracer } from "effect"
-import { JobQueue, type QueueError } from "../ports/JobQueue.ts"
+import { JobQueue, type OfferedJob, type QueueError } from "../ports/JobQueue.ts"
 import type { StoreError } from "../ports/StoreError.ts"
 import { Transactions } from "../ports/Transactions.ts"
 import { WebhookRepository } from "../ports/WebhookRepository.ts"
@@ -31,12 +31,16 @@ type Entries = Array.NonEmptyArray<Entry>
 const concernsAll = (cause: Cause.Cause<AcceptError>): boolean =>
   Option.match(Cause.findErrorOption(cause), { onNone: () => false, onSome: ({ retryable }) => retryable })
 
-/** Runs it as part of the trace of the request that asked for it. */
-const inTraceOf = <A, E, R>({ context }: Entry, effect: Effect.Effect<A, E, R>) =>
-  Option.match(Context.getOption(context, Tracer.ParentSpan), {
-    onNone: () => effect,
-    onSome: (span) => Effect.withParentSpan(effect, span)
-  })
+/** Its job is part of the trace of the request that it came with. */
+const jobOf = (tenantId: TenantId, { context, request: { group } }: Entry, deliveryId: DeliveryId): OfferedJob => {
+  const span = Context.getOrUndefined(context, Tracer.ParentSpan)
+  return {
+    job: Job.cases.IngestDelivery.make({ tenantId, deliveryId }),
+    id: `delivery:${deliveryId}`,
+    ...(group === undefined ? {} : { group }),
+    ...(span?._tag === "Span" ? { cause: span } : {})
+  }
+}
 
 /**
  * Writes deliveries and their jobs, both or none of each. A transaction costs most of the time that a delivery takes, so
@@ -55,15 +59,11 @@ export const makeAcceptance = Effect.gen(function* () {
       Effect.gen(function* () {
         const deliveries = entries.map(({ request }) => request.delivery)
         const answers = Array.zip(entries, yield* repository.accept(tenantId, deliveries))
-        for (const [entry, { deliveryId, duplicate }] of answers) {
-          if (duplicate) continue
-          const { group } = entry.request
-          const offer = jobs.offer(Job.cases.IngestDelivery.make({ tenantId, deliveryId }), {
-            id: `delivery:${deliveryId}`,
-            ...(group === undefined ? {} : { group })
-          })
-          yield* inTraceOf(entry, offer)
-        }
+        yield* jobs.offerAll(
+          answers.flatMap(([entry, { deliveryId, duplicate }]) =>
+            duplicate ? [] : [jobOf(tenantId, entry, deliveryId)]
+          )
+        )
         return answers
       })
     )

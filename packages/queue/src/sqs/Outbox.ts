@@ -54,12 +54,20 @@ export const makeOutbox = Effect.gen(function* () {
   const again = sql.literal("sent_at = null, resent = o.resent + 1, given_back = 0")
 
   return {
-    /** Joins the running transaction; a row that is there stays as it is. */
-    add: ({ body, delay, group, id, queue, traceparent }: NewRow) =>
+    /** Joins the running transaction; rows that are there stay as they are. */
+    add: (rows: ReadonlyArray<NewRow>) =>
       sql`
         insert into ${table} (queue, id, group_key, body, traceparent, available_at)
-        values (${queue}, ${id}, ${group}, ${body}, ${traceparent ?? null},
-          clock_timestamp() + make_interval(secs => ${Duration.toSeconds(delay)}))
+        select queue, id, group_key, body, nullif(traceparent, ''), clock_timestamp() + make_interval(secs => delay)
+        from unnest(
+          ${rows.map(({ queue }) => queue)}::text[],
+          ${rows.map(({ id }) => id)}::text[],
+          ${rows.map(({ group }) => group)}::text[],
+          ${rows.map(({ body }) => body)}::text[],
+          ${rows.map(({ traceparent = "" }) => traceparent)}::text[],
+          ${rows.map(({ delay }) => Duration.toSeconds(delay))}::float8[]
+        ) with ordinality as offered (queue, id, group_key, body, traceparent, delay, place)
+        order by place
         on conflict (queue, id) do nothing`,
     /** What is to be sent, of each queue the oldest. */
     unsent: Effect.flatMap(

@@ -1,7 +1,7 @@
 import { type QueueName, queueOf } from "@devops-mcp/contract/Jobs"
 import { type JobAttemptsOptions, makeJobAttempts, type TakenJob } from "@devops-mcp/core/jobs/JobAttempts"
 import { envelopeOf, JobEnvelope } from "@devops-mcp/core/jobs/JobEnvelope"
-import { type JobHandler, JobQueue, QueueError } from "@devops-mcp/core/ports/JobQueue"
+import { type JobHandler, JobQueue, type OfferedJob, QueueError } from "@devops-mcp/core/ports/JobQueue"
 import {
   jobRetry,
   queueSweeping,
@@ -111,22 +111,25 @@ const make = Effect.fn("SqsJobQueue.make")(function* (options: SqsJobQueueOption
     }
   })
 
+  const rowOf = Effect.fnUntraced(function* ({ job, ...options }: OfferedJob) {
+    const { delay = Duration.zero, group, id } = options
+    const envelope = yield* envelopeOf(job, options)
+    const body = yield* Effect.orDie(encode(envelope))
+    return { queue: queueOf[job._tag], id, group: group ?? id, body, traceparent: envelope.traceparent, delay }
+  })
+
+  const offerAll = Effect.fn("JobQueue.offer")(
+    function* (jobs: ReadonlyArray<OfferedJob>) {
+      if (jobs.length === 0) return
+      yield* outbox.add(yield* Effect.forEach(jobs, rowOf))
+      yield* sql.afterCommit(Effect.sync(() => offered.openUnsafe()))
+    },
+    Effect.mapError(failed("offer"))
+  )
+
   return JobQueue.of({
-    offer: Effect.fn("JobQueue.offer")(
-      function* (job, { delay = Duration.zero, group, id }) {
-        const envelope = yield* envelopeOf(job, group)
-        yield* outbox.add({
-          queue: queueOf[job._tag],
-          id,
-          group: group ?? id,
-          body: yield* Effect.orDie(encode(envelope)),
-          traceparent: envelope.traceparent,
-          delay
-        })
-        yield* sql.afterCommit(Effect.sync(() => offered.openUnsafe()))
-      },
-      Effect.mapError(failed("offer"))
-    ),
+    offer: (job, options) => offerAll([{ ...options, job }]),
+    offerAll,
     take: (name, handler) => {
       const opened = open.get(name)
       if (opened === undefined) return Effect.die(new Error(`There is no queue ${name}`))

@@ -6,7 +6,7 @@ import type { TenantRepository } from "@devops-mcp/core/ports/TenantRepository"
 import { Transactions } from "@devops-mcp/core/ports/Transactions"
 import { DeliveryId, DocumentId, type TenantId } from "@devops-mcp/domain/Ids"
 import { assert, layer as suite } from "@effect/vitest"
-import { Deferred, Effect, Exit, Fiber, Layer, Ref } from "effect"
+import { Deferred, Duration, Effect, Exit, Fiber, Layer, Ref } from "effect"
 import { freshId, freshTenant } from "../Fixtures.ts"
 
 const newJob = (tenantId: TenantId) => {
@@ -127,6 +127,30 @@ export const jobQueueConformance = <E, R>(
         // The id of what was rolled back was never offered.
         yield* queue.offer(lost.job, { id: lost.id })
         assert.strictEqual((yield* takeOne).metadata.id, lost.id)
+        yield* assertEmpty
+      })
+    )
+
+    it.effect("takes several jobs together, those that it knows too, each as it was offered, all or none", () =>
+      Effect.gen(function* () {
+        const [queue, transactions] = [yield* JobQueue, yield* Transactions]
+        const known = yield* offered
+        const several = [yield* fresh, known, ...(yield* Effect.replicateEffect(fresh, 3))]
+        const offers = several.map(({ id, job }) => ({ id, job, delay: Duration.zero }))
+        const rolledBack = Effect.andThen(queue.offerAll(offers), Effect.fail("rolled back"))
+        yield* Effect.flip(transactions.run(known.tenantId, rolledBack))
+        yield* queue.offerAll([])
+        yield* takeOne
+        yield* assertEmpty
+        // One is known by now, and one comes twice.
+        yield* transactions.run(known.tenantId, queue.offerAll([...offers, ...offers.slice(0, 1)]))
+        const taken = yield* Effect.replicateEffect(takeOne, 4)
+        const byId = (jobs: ReadonlyArray<{ readonly id: string; readonly job: Job }>) =>
+          new Map(jobs.map(({ id, job }) => [id, job]))
+        assert.deepStrictEqual(
+          byId(taken.map(({ job, metadata: { id } }) => ({ id, job }))),
+          byId(several.filter(({ id }) => id !== known.id))
+        )
         yield* assertEmpty
       })
     )
