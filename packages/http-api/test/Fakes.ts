@@ -341,7 +341,7 @@ const webhooksOn = (adapters: Layer.Layer<WebhookAdapters>) =>
   Webhooks.layer.pipe(
     Layer.provide([
       adapters,
-      Layer.mock(JobQueue, { offer: () => Effect.void }),
+      Layer.mock(JobQueue, { offerAll: () => Effect.void }),
       TestSecrets,
       Layer.mock(ObjectStore, {}),
       Layer.succeed(Transactions, { run: (_tenant, effect) => effect })
