@@ -67,6 +67,8 @@ export const startScript = Effect.fnUntraced(function* (
   const url = yield* stdout.pipe(
     Stream.decodeText(),
     Stream.splitLines,
+    // The server may have logged something before it says where it is.
+    Stream.filter((line) => line.startsWith("http://")),
     Stream.runHead,
     Effect.flatMap(Effect.fromOption)
   )
