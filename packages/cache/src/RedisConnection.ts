@@ -58,6 +58,8 @@ const connect = Effect.fnUntraced(function* (url: URL, connectionName: string) {
         connectTimeout: Duration.toMillis(redisConnectTimeout),
         commandTimeout: Duration.toMillis(redisCommandTimeout),
         enableOfflineQueue: false,
+        // What requests ask at the same time is written at once: each write costs more than a command does.
+        enableAutoPipelining: true,
         maxRetriesPerRequest: 0,
         autoResendUnfulfilledCommands: false,
         retryStrategy: redisReconnectDelay
