@@ -39,7 +39,7 @@ const accepting = (figures: ReadonlyArray<EventFigures>): Lines => {
         `  ${queue}: processor ${fine(millis.cpu)} of the API to ${fine(millis.bareCpu)} of the bare client; ` +
         `one at a time ${fine(millis.alone)} to ${fine(millis.bareAlone)}`
     ),
-    "  the target is a rate of at least the bare one by 2.5; one at a time, a delivery has its transaction for itself"
+    "  the target is at most 2.5; one at a time, a delivery has its transaction for itself"
   ]
 }
 
