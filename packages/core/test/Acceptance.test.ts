@@ -5,10 +5,11 @@ import { WebhookRepository } from "@devops-mcp/core/ports/WebhookRepository"
 import { makeAcceptance } from "@devops-mcp/core/webhooks/Acceptance"
 import { DeliveryId, TenantId, WebhookId } from "@devops-mcp/domain/Ids"
 import type { Delivery } from "@devops-mcp/domain/Webhook"
-import { deliveriesTogether } from "@devops-mcp/resilience/Policies"
+import { acceptanceTimeout, deliveriesTogether } from "@devops-mcp/resilience/Policies"
 import { freshId } from "@devops-mcp/testing/Fixtures"
 import { assert, describe, it } from "@effect/vitest"
-import { DateTime, Effect, Exit, Fiber, Latch, Layer } from "effect"
+import { Cause, DateTime, Effect, Exit, Fiber, Latch, Layer } from "effect"
+import { TestClock } from "effect/testing"
 
 const deliveryOf = (externalId: string): Delivery => ({
   id: freshId(DeliveryId),
@@ -123,6 +124,27 @@ describe("accepting deliveries", () => {
       assert.strictEqual(store.transactions.length, 2)
     }).pipe(Effect.provide(store.layer))
   })
+
+  it.effect(
+    "tells who has waited too long for a transaction that hangs, and writes what comes once it has ended",
+    () => {
+      const store = makeStore()
+      return Effect.gen(function* () {
+        const { begin, busy } = yield* started(store, freshId(TenantId))
+        const behind = yield* begin("behind")
+        yield* TestClock.adjust(acceptanceTimeout)
+        for (const exit of yield* ended([busy, behind])) {
+          assert.isTrue(Exit.isFailure(exit) && Cause.hasFails(exit.cause))
+        }
+        yield* store.gate.open
+        assert.isTrue(Exit.isSuccess(yield* Fiber.await(yield* begin("later"))))
+        assert.deepStrictEqual(
+          store.transactions.map(({ names }) => names),
+          [["later"]]
+        )
+      }).pipe(Effect.provide(store.layer))
+    }
+  )
 
   it.effect("writes for the others when one of them no longer waits", () => {
     const store = makeStore()

@@ -271,6 +271,9 @@ export const webhookCaching = Duration.seconds(1)
 export const acceptanceTransactions = 8
 export const deliveriesTogether = 32
 
+/** How long a delivery waits to be written: a transaction that hangs holds up those of its tenant, and not for ever. */
+export const acceptanceTimeout = Duration.seconds(10)
+
 /** How long a replica counts limits by itself after Redis did not, before it asks again. */
 export const limiterRetryAfter = Duration.seconds(1)
 

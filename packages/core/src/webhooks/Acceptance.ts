@@ -1,10 +1,10 @@
 import { Job } from "@devops-mcp/contract/Jobs"
 import type { DeliveryId, TenantId } from "@devops-mcp/domain/Ids"
 import type { Delivery } from "@devops-mcp/domain/Webhook"
-import { acceptanceTransactions, deliveriesTogether } from "@devops-mcp/resilience/Policies"
+import { acceptanceTimeout, acceptanceTransactions, deliveriesTogether } from "@devops-mcp/resilience/Policies"
 import { Array, Cache, Cause, Context, Effect, Exit, Option, Request, RequestResolver, Semaphore, Tracer } from "effect"
 import { JobQueue, type OfferedJob, type QueueError } from "../ports/JobQueue.ts"
-import type { StoreError } from "../ports/StoreError.ts"
+import { StoreError } from "../ports/StoreError.ts"
 import { Transactions } from "../ports/Transactions.ts"
 import { WebhookRepository } from "../ports/WebhookRepository.ts"
 
@@ -26,6 +26,11 @@ const mostTenants = 10_000
 
 type Entry = Request.Entry<Accept>
 type Entries = Array.NonEmptyArray<Entry>
+
+const tooSlow = new StoreError({ operation: "deliveries.accept", retryable: true, cause: new Error("Timed out") })
+
+/** Bounds a wait. Who is told so sends again, and what was written after all is then known. */
+const inTime = Effect.timeoutOrElse({ duration: acceptanceTimeout, orElse: () => Effect.fail(tooSlow) })
 
 /** Whether each by itself would meet the same: nothing is there to write to. */
 const concernsAll = (cause: Cause.Cause<AcceptError>): boolean =>
@@ -70,7 +75,7 @@ export const makeAcceptance = Effect.gen(function* () {
 
   const together: (tenantId: TenantId, entries: Entries) => Effect.Effect<void> = Effect.fnUntraced(
     function* (tenantId, entries) {
-      const written = yield* Effect.exit(write(tenantId, entries))
+      const written = yield* Effect.exit(inTime(write(tenantId, entries)))
       if (Exit.isFailure(written) && entries.length > 1 && !concernsAll(written.cause)) {
         return yield* Effect.forEach(entries, (entry) => together(tenantId, [entry]), { discard: true })
       }
@@ -105,5 +110,5 @@ export const makeAcceptance = Effect.gen(function* () {
   })
 
   return (tenantId: TenantId, delivery: Delivery, group: string | undefined): Effect.Effect<Accepted, AcceptError> =>
-    Effect.request(new Accept({ delivery, group }), Cache.get(resolvers, tenantId))
+    Effect.request(new Accept({ delivery, group }), Cache.get(resolvers, tenantId)).pipe(inTime)
 })
