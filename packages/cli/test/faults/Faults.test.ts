@@ -5,8 +5,8 @@ import { makeSender, repositories } from "./Sender.ts"
 
 /** Deliveries on each kind of queue; the emulator of SQS manages some tens of messages a second. */
 const deliveries = {
-  postgres: Number(process.env["FAULTS_DELIVERIES"] ?? 1000),
-  sqs: Number(process.env["FAULTS_SQS_DELIVERIES"] ?? 200)
+  postgres: Number(process.env["FAULTS_DELIVERIES"] ?? 500),
+  sqs: Number(process.env["FAULTS_SQS_DELIVERIES"] ?? 100)
 }
 
 /** The emulator's time for each message grows with those that it has. */
