@@ -43,8 +43,14 @@ const storableJson = (value: unknown): unknown => {
 
 const keepable = (value: unknown): unknown => (isStorableJson(value) ? value : storableJson(value))
 
+/** What has to be replaced is escaped in JSON; so may be other texts, which then are looked at more closely. */
+const mayBeUnstorable = /\\u(?:0000|d[89a-f])/
+
 /** JSON as it can be stored, to be cast to JSONB. */
-export const jsonText = (value: Schema.Json): string => JSON.stringify(keepable(value))
+export const jsonText = (value: Schema.Json): string => {
+  const text = JSON.stringify(value)
+  return mayBeUnstorable.test(text) ? JSON.stringify(keepable(value)) : text
+}
 
 /** Any JSON value, scalars too, for a JSONB column. */
 export const toJsonb = (value: unknown): PgTypes.Parameter | string =>

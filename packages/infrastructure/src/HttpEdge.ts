@@ -52,6 +52,17 @@ const orProblem = <E>(app: App<E>): App<never> =>
     })
   )
 
+const durations = new Map<string, typeof httpServerRequestDuration>()
+
+const durationOf = (labels: { readonly method: string; readonly route: string; readonly status: string }) => {
+  const name = `${labels.method} ${labels.route} ${labels.status}`
+  const known = durations.get(name)
+  if (known !== undefined) return known
+  const made = Metric.withAttributes(httpServerRequestDuration, labels)
+  durations.set(name, made)
+  return made
+}
+
 /** One measurement and one log line a request. The route is its pattern, so there are as many as there are routes. */
 const observed = (app: App<never>): App<never> =>
   Effect.gen(function* () {
@@ -68,7 +79,7 @@ const observed = (app: App<never>): App<never> =>
           route: Option.match(matched, { onNone: () => "unmatched", onSome: ({ route }) => route.path }),
           status: String(status)
         }
-        yield* Metric.update(Metric.withAttributes(httpServerRequestDuration, labels), seconds)
+        yield* Metric.update(durationOf(labels), seconds)
         const line = status < 500 ? Effect.logDebug("HTTP request") : Effect.logInfo("HTTP request")
         yield* Effect.annotateLogs(line, { ...labels, durationMs: Math.round(seconds * 1e6) / 1e3 })
       })

@@ -19,7 +19,7 @@ import { LimitsLive } from "./Limits.ts"
 import * as OAuthClient from "./OAuthClient.ts"
 import { SettingsLive } from "./Settings.ts"
 import { PooledRandomLive } from "./PooledRandom.ts"
-import { QuickDigestLive } from "./QuickDigest.ts"
+import { QuickCryptoLive } from "./QuickCrypto.ts"
 import { SigningKeyLive } from "./SigningKey.ts"
 
 export interface InfrastructureOptions extends DatabaseOptions {
@@ -85,7 +85,7 @@ export const InfrastructureLive = ({
     ),
     Layer.provideMerge(DatabaseLive(database)),
     Layer.provideMerge(
-      Layer.mergeAll(Health.layer, NodeServices.layer, NodeCrypto.layer, PooledRandomLive, QuickDigestLive)
+      Layer.mergeAll(Health.layer, NodeServices.layer, NodeCrypto.layer, PooledRandomLive, QuickCryptoLive)
     ),
     Layer.provideMerge(SettingsLive)
   )
