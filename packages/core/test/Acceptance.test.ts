@@ -1,6 +1,5 @@
-import { JobQueue } from "@devops-mcp/core/ports/JobQueue"
+import { JobQueue, type PreparedJobs } from "@devops-mcp/core/ports/JobQueue"
 import { StoreError } from "@devops-mcp/core/ports/StoreError"
-import { Transactions } from "@devops-mcp/core/ports/Transactions"
 import { WebhookRepository } from "@devops-mcp/core/ports/WebhookRepository"
 import { makeAcceptance } from "@devops-mcp/core/webhooks/Acceptance"
 import { DeliveryId, TenantId, WebhookId } from "@devops-mcp/domain/Ids"
@@ -8,7 +7,7 @@ import type { Delivery } from "@devops-mcp/domain/Webhook"
 import { acceptanceTimeout, deliveriesTogether } from "@devops-mcp/resilience/Policies"
 import { freshId } from "@devops-mcp/testing/Fixtures"
 import { assert, describe, it } from "@effect/vitest"
-import { Cause, DateTime, Effect, Exit, Fiber, Latch, Layer } from "effect"
+import { Cause, DateTime, Duration, Effect, Exit, Fiber, Latch, Layer } from "effect"
 import { TestClock } from "effect/testing"
 
 const deliveryOf = (externalId: string): Delivery => ({
@@ -25,34 +24,48 @@ const deliveryOf = (externalId: string): Delivery => ({
 const makeStore = () => {
   const gate = Latch.makeUnsafe(true)
   const transactions: Array<{ readonly tenantId: TenantId; readonly names: ReadonlyArray<string> }> = []
-  const offered: Array<{ readonly id: string; readonly span: string | undefined }> = []
+  const offered: Array<{ readonly id: string; readonly span: string }> = []
+  const woken: Array<string> = []
   let failure: StoreError | undefined
   const layer = Layer.mergeAll(
-    Layer.succeed(Transactions, { run: (_tenantId, effect) => Effect.andThen(gate.await, effect) }),
     Layer.mock(WebhookRepository, {
-      accept: (tenantId, given) =>
-        Effect.suspend(() => {
-          transactions.push({ tenantId, names: given.map(({ externalId }) => externalId) })
-          if (failure !== undefined) return Effect.fail(failure)
-          if (given.some(({ externalId }) => externalId === "bad")) {
-            return Effect.fail(new StoreError({ operation: "accept", retryable: false, cause: "bad" }))
-          }
-          return Effect.succeed(
-            given.map(({ externalId, id }) => ({ deliveryId: id, duplicate: externalId === "known" }))
-          )
+      accept: Effect.fnUntraced(function* (tenantId: TenantId, given: ReadonlyArray<Delivery>, { rows }: PreparedJobs) {
+        yield* gate.await
+        transactions.push({ tenantId, names: given.map(({ externalId }) => externalId) })
+        if (failure !== undefined) return yield* failure
+        if (given.some(({ externalId }) => externalId === "bad")) {
+          return yield* new StoreError({ operation: "accept", retryable: false, cause: "bad" })
+        }
+        rows.forEach(({ content, id }, at) => {
+          if (given[at]?.externalId !== "known") offered.push({ id, span: content })
         })
+        return given.map(({ externalId, id }) => ({ deliveryId: id, duplicate: externalId === "known" }))
+      })
     }),
     Layer.mock(JobQueue, {
-      offerAll: (jobs) =>
-        Effect.sync(() => {
-          for (const { cause, id } of jobs) offered.push({ id, span: cause?.name })
-        })
+      prepare: (jobs) =>
+        Effect.sync(() => ({
+          store: "jobs" as const,
+          rows: jobs.map(({ cause, id }) => ({
+            queue: "deliveries" as const,
+            id,
+            group: id,
+            content: cause?.name ?? "",
+            traceparent: undefined,
+            delay: Duration.zero
+          })),
+          written: (committed) =>
+            Effect.sync(() => {
+              for (const { id } of committed) woken.push(id)
+            })
+        }))
     })
   )
   return {
     gate,
     transactions,
     offered,
+    woken,
     layer,
     fail: (error: StoreError) => {
       failure = error
@@ -97,6 +110,11 @@ describe("accepting deliveries", () => {
       assert.deepStrictEqual(
         store.offered.map(({ span }) => span),
         ["first", "elsewhere", ...names.slice(1)].map((name) => `request ${name}`)
+      )
+      yield* Fiber.await(yield* begin("after"))
+      assert.deepStrictEqual(
+        store.woken.slice(0, names.length + 1),
+        store.offered.slice(0, names.length + 1).map(({ id }) => id)
       )
     }).pipe(Effect.provide(store.layer))
   })

@@ -2,7 +2,6 @@ import { Ingest } from "@devops-mcp/core/ingest/Ingest"
 import { EventRepository } from "@devops-mcp/core/ports/EventRepository"
 import { JobQueue } from "@devops-mcp/core/ports/JobQueue"
 import { ObjectStore, ObjectStoreError } from "@devops-mcp/core/ports/ObjectStore"
-import { Transactions } from "@devops-mcp/core/ports/Transactions"
 import { WebhookRepository } from "@devops-mcp/core/ports/WebhookRepository"
 import { longestInlineBody, payloadKeyOf } from "@devops-mcp/core/webhooks/Payloads"
 import { Webhooks } from "@devops-mcp/core/webhooks/Webhooks"
@@ -122,7 +121,12 @@ layer(UseCases, { excludeTestServices: true, timeout: "60 seconds" })("payloads 
         )
       const notPut = yield* receiveWith(Layer.mock(ObjectStore, { put: () => Effect.fail(failing) }))
       assert.isTrue(notPut._tag === "Failure")
-      const lost = yield* receiveWith(Layer.succeed(Transactions, { run: () => Effect.die("The connection is lost") }))
+      const lost = yield* receiveWith(
+        Layer.succeed(WebhookRepository, {
+          ...(yield* WebhookRepository),
+          accept: () => Effect.die("The connection is lost")
+        })
+      )
       assert.isTrue(lost._tag === "Failure")
       const sql = yield* SqlClient.SqlClient
       assert.deepStrictEqual(yield* sql`select 1 from deliveries where tenant_id = ${tenantId}`, [])

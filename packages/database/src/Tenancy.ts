@@ -59,6 +59,12 @@ export class Tenancy extends Context.Service<
       operation: string,
       effect: Effect.Effect<A, E, R>
     ) => Effect.Effect<A, Exclude<E, SqlError.SqlError> | StoreError, R>
+    /** For one statement that enters its tenant by itself and is a transaction of its own, unless one is running. */
+    readonly statement: <A, E, R>(
+      tenantId: TenantId,
+      operation: string,
+      effect: Effect.Effect<A, E, R>
+    ) => Effect.Effect<A, Exclude<E, SqlError.SqlError> | StoreError, R>
     readonly system: <A, E, R>(
       operation: string,
       effect: Effect.Effect<A, E, R>
@@ -71,16 +77,13 @@ export class Tenancy extends Context.Service<
       const sql = yield* SqlClient.SqlClient
       const metrics = yield* makePoolMetrics
 
-      const within = <A, E, R>(
-        tenant: TenantId | "system",
-        operation: string,
-        effect: Effect.Effect<A, E, R>
-      ): Effect.Effect<A, Exclude<E, SqlError.SqlError> | StoreError, R> => {
-        const enter =
-          tenant === "system"
-            ? sql`select set_config('role', ${systemRole}, true)`
-            : sql`select set_config('role', ${applicationRole}, true), set_config(${tenantSetting}, ${tenant}, true)`
-        const begin = Effect.suspend(() => {
+      /** A transaction of its own, in which role and tenant are set before anything else. */
+      const entered = <A, E, R>(tenant: TenantId | "system", effect: Effect.Effect<A, E, R>) =>
+        Effect.suspend(() => {
+          const enter =
+            tenant === "system"
+              ? sql`select set_config('role', ${systemRole}, true)`
+              : sql`select set_config('role', ${applicationRole}, true), set_config(${tenantSetting}, ${tenant}, true)`
           const entered: Entered = { tenant, isOpen: true }
           const entering = Effect.ensuring(
             Effect.andThen(enter, effect),
@@ -90,24 +93,32 @@ export class Tenancy extends Context.Service<
             .running(sql.withTransaction(metrics.holding(entering)))
             .pipe(Effect.catchCause(failureOfTransaction), Effect.provideService(CurrentTenant, entered))
         })
-        return Effect.contextWith((context: Context.Context<never>) => {
+
+      /** In the transaction that is running, or by what begins one. */
+      const joining = <A, E, R, E2>(
+        tenant: TenantId | "system",
+        operation: string,
+        effect: Effect.Effect<A, E, R>,
+        begin: (tenant: TenantId | "system", effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E | E2, R>
+      ): Effect.Effect<A, Exclude<E | E2, SqlError.SqlError> | StoreError, R> =>
+        Effect.contextWith((context: Context.Context<never>) => {
           const current = Context.get(context, CurrentTenant)
           const isJoining = current?.isOpen === true
           if (isJoining && current.tenant !== tenant) return foreign
           // Its connection may be another tenant's by now. What runs after the commit has none, and begins anew.
           const hasEnded = current?.isOpen === false
           if (hasEnded && Option.isSome(Context.getOption(context, sql.transactionService))) return outlived
-          const transaction = isJoining ? effect : begin
-          return Effect.mapError(transaction, (error) =>
+          return Effect.mapError(isJoining ? effect : begin(tenant, effect), (error) =>
             // The compiler cannot narrow a type parameter; what is no SqlError is one of the others.
-            SqlError.isSqlError(error) ? storeError(operation)(error) : (error as Exclude<E, SqlError.SqlError>)
+            SqlError.isSqlError(error) ? storeError(operation)(error) : (error as Exclude<E | E2, SqlError.SqlError>)
           )
         }).pipe(Effect.withSpan(operation), (run) => metrics.timed(operation, run))
-      }
 
       return Tenancy.of({
-        run: within,
-        system: (operation, effect) => within("system", operation, effect)
+        run: (tenantId, operation, effect) => joining(tenantId, operation, effect, entered),
+        statement: (tenantId, operation, effect) =>
+          joining(tenantId, operation, effect, (_tenant, alone) => metrics.running(metrics.holding(alone))),
+        system: (operation, effect) => joining("system", operation, effect, entered)
       })
     })
   )

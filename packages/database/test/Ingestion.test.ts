@@ -4,7 +4,15 @@ import { WebhookRepository } from "@devops-mcp/core/ports/WebhookRepository"
 import { RepositoriesLive } from "@devops-mcp/database/Database"
 import type { Event } from "@devops-mcp/domain/Event"
 import { DeliveryId, DocumentId, type EventId, TenantId, WebhookId } from "@devops-mcp/domain/Ids"
-import { acceptOne, anySealedText, eventTime, freshId, freshTenant, newEvent } from "@devops-mcp/testing/Fixtures"
+import {
+  acceptOne,
+  anySealedText,
+  eventTime,
+  freshId,
+  freshTenant,
+  newEvent,
+  outboxJobs
+} from "@devops-mcp/testing/Fixtures"
 import { TestDatabase } from "@devops-mcp/testing/TestDatabase"
 import { assert, layer } from "@effect/vitest"
 import { DateTime, Effect, Layer, Schema } from "effect"
@@ -93,7 +101,7 @@ layer(TestLayer, { excludeTestServices: true, timeout: "60 seconds" })("ingestio
         newDelivery(webhook.id, { externalId: "z", payload: { n: 2 } }),
         newDelivery(other.id, { externalId: "z", payload: ["\0"] })
       ]
-      const answers = yield* webhooks.accept(tenant, given)
+      const answers = yield* webhooks.accept(tenant, given, outboxJobs(tenant, given))
       assert.deepStrictEqual(answers, [
         { deliveryId: given[0]!.id, duplicate: false },
         { deliveryId: there.deliveryId, duplicate: true },
@@ -103,7 +111,7 @@ layer(TestLayer, { excludeTestServices: true, timeout: "60 seconds" })("ingestio
       ])
       const stored = yield* Effect.forEach([0, 2, 4], (at) => webhooks.getDelivery(tenant, given[at]!.id))
       assert.deepStrictEqual(stored, [given[0]!, given[2]!, { ...given[4]!, payload: ["\uFFFD"] }])
-      assert.deepStrictEqual(yield* webhooks.accept(tenant, []), [])
+      assert.deepStrictEqual(yield* webhooks.accept(tenant, [], outboxJobs(tenant, [])), [])
     })
   )
 
@@ -111,7 +119,7 @@ layer(TestLayer, { excludeTestServices: true, timeout: "60 seconds" })("ingestio
     Effect.gen(function* () {
       const { tenant, webhook, webhooks } = yield* withWebhook
       const given = [newDelivery(webhook.id, { externalId: "good" }), newDelivery(freshId(WebhookId))]
-      assert.isFalse((yield* Effect.flip(webhooks.accept(tenant, given))).retryable)
+      assert.isFalse((yield* Effect.flip(webhooks.accept(tenant, given, outboxJobs(tenant, given)))).retryable)
       const again = yield* acceptOne(tenant, given[0]!)
       assert.isFalse(again.duplicate)
     })

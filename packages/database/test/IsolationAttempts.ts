@@ -23,7 +23,8 @@ import {
   type TenantId,
   ToolId
 } from "@devops-mcp/domain/Ids"
-import { anySealedText, freshId } from "@devops-mcp/testing/Fixtures"
+import type { Delivery } from "@devops-mcp/domain/Webhook"
+import { anySealedText, freshId, outboxJobs } from "@devops-mcp/testing/Fixtures"
 import { DateTime, Effect, Option } from "effect"
 import {
   claimIn,
@@ -218,14 +219,16 @@ export const attempts = Effect.gen(function* () {
     "index.remove": (t, { chunk }) => Effect.as(index.remove(t, chunk.kind, chunk.refId), none)
   }
 
+  const acceptIn = (tenant: TenantId, delivery: Delivery) =>
+    webhooks.accept(tenant, [delivery], outboxJobs(tenant, [delivery]))
+
   /** These bring a row whose id, or whose parent, is someone else's: the database refuses. */
   const refused: Attempts = {
     "contexts.create": (t, { context }) => contexts.create(t, { ...context, name: "taken" }),
     "documents.create": (t, { document }) => documents.create(t, { ...document, title: "taken" }),
     "webhooks.create": (t, { webhook }) => webhooks.create(t, webhook, anySealedText),
-    "webhooks.accept of a repeat": (t, rows) => webhooks.accept(t, [deliveryOf(rows, freshId(DeliveryId))]),
-    "webhooks.accept": (t, rows) =>
-      webhooks.accept(t, [{ ...deliveryOf(rows, freshId(DeliveryId)), externalId: "other" }]),
+    "webhooks.accept of a repeat": (t, rows) => acceptIn(t, deliveryOf(rows, freshId(DeliveryId))),
+    "webhooks.accept": (t, rows) => acceptIn(t, { ...deliveryOf(rows, freshId(DeliveryId)), externalId: "other" }),
     "webhooks.noteObject": (t, { deliveryId }) => webhooks.noteObject(t, deliveryId, now),
     "events.upsert": (t, { event }) => events.upsert(t, { ...event, status: "processed" }),
     "keys.create": (t, { key, proof }) => keys.create(t, key, { ...proof, lookupId: crypto.randomUUID() }),

@@ -25,7 +25,6 @@ import { StoreError } from "@devops-mcp/core/ports/StoreError"
 import { TenantRepository } from "@devops-mcp/core/ports/TenantRepository"
 import { ToolFailure } from "@devops-mcp/core/ports/ToolAdapter"
 import { ToolRepository } from "@devops-mcp/core/ports/ToolRepository"
-import { Transactions } from "@devops-mcp/core/ports/Transactions"
 import { WebhookAdapters } from "@devops-mcp/core/ports/WebhookAdapter"
 import { WebhookRepository } from "@devops-mcp/core/ports/WebhookRepository"
 import { Tasks } from "@devops-mcp/core/tasks/Tasks"
@@ -341,10 +340,11 @@ const webhooksOn = (adapters: Layer.Layer<WebhookAdapters>) =>
   Webhooks.layer.pipe(
     Layer.provide([
       adapters,
-      Layer.mock(JobQueue, { offerAll: () => Effect.void }),
+      Layer.mock(JobQueue, {
+        prepare: () => Effect.succeed({ store: "jobs" as const, rows: [], written: () => Effect.void })
+      }),
       TestSecrets,
-      Layer.mock(ObjectStore, {}),
-      Layer.succeed(Transactions, { run: (_tenant, effect) => effect })
+      Layer.mock(ObjectStore, {})
     ])
   )
 

@@ -1,12 +1,13 @@
 import { type Job, QueueName, queueOf } from "@devops-mcp/contract/Jobs"
 import { envelopeOf, JobEnvelope } from "@devops-mcp/core/jobs/JobEnvelope"
 import { type JobAttemptsOptions, makeJobAttempts } from "@devops-mcp/core/jobs/JobAttempts"
-import { type JobOffer, JobQueue, type OfferedJob, QueueError } from "@devops-mcp/core/ports/JobQueue"
+import { type JobOffer, JobQueue, type JobRow, QueueError } from "@devops-mcp/core/ports/JobQueue"
 import { outboxLag } from "@devops-mcp/observability/Metrics"
 import { jobRetry } from "@devops-mcp/resilience/JobPolicies"
-import { Duration, Effect, Layer, Metric, type Schedule, Schema } from "effect"
+import { Duration, Effect, Layer, Metric, type Schedule, Schema, Scope } from "effect"
 import { PersistedQueue } from "effect/persistence"
 import { SqlClient, type SqlError } from "effect/sql"
+import { rowsOf } from "./JobRows.ts"
 import { jobsTable } from "./JobsTable.ts"
 
 /** A worker on another machine learns of a job by asking; in the same process it is told at once. */
@@ -68,6 +69,7 @@ const make = Effect.fn("PostgresJobQueue.make")(function* (options: PostgresJobQ
     tasks: yield* queueNamed("tasks")
   }
   const encode = Schema.encodeEffect(Schema.toCodecJson(JobEnvelope))
+  const decodeContent = Schema.decodeEffect(Schema.fromJsonString(Schema.Json))
   const decodeStats = Schema.decodeUnknownEffect(Schema.Array(StatsRow))
 
   if (exclusive) {
@@ -87,73 +89,83 @@ const make = Effect.fn("PostgresJobQueue.make")(function* (options: PostgresJobQ
             attempts = attempts - ${counts ? 0 : 1}::int
           where queue_name = ${queue} and id = ${id} and state = 'pending' and acquired_at is null`)
 
-  const contentOf = (job: Job, options: JobOffer) => Effect.orDie(Effect.flatMap(envelopeOf(job, options), encode))
-
   const offer = Effect.fn("JobQueue.offer")(function* (job: Job, options: JobOffer) {
     const { delay, id } = options
+    const content = yield* Effect.orDie(Effect.flatMap(envelopeOf(job, options), encode))
     yield* queues[queueOf[job._tag]]
-      .offer(yield* contentOf(job, options), delay === undefined ? { id } : { id, delay })
+      .offer(content, delay === undefined ? { id } : { id, delay })
       .pipe(Effect.mapError(storeFailed("offer")))
   })
 
-  /** As the library writes them, with one statement. */
-  const insert = Effect.fnUntraced(function* (queue: QueueName, offers: ReadonlyArray<OfferedJob>) {
-    const elements = yield* Effect.forEach(offers, ({ job, ...options }) => contentOf(job, options))
-    yield* sql`
-      insert into ${sql(jobsTable)} (id, queue_name, element, state, attempts, visible_at, created_at, updated_at)
-      select id, ${queue}::text, element, 'pending', 0,
-        case delay when 0 then now() else clock_timestamp() + make_interval(secs => delay) end, now(), now()
-      from unnest(
-        ${offers.map(({ id }) => id)}::text[],
-        ${elements.map((element) => JSON.stringify(element))}::text[],
-        ${offers.map(({ delay = Duration.zero }) => Duration.toSeconds(delay))}::float8[]
-      ) with ordinality as offered (id, element, delay, place)
-      order by place
-      on conflict (id, queue_name) do nothing`.pipe(Effect.mapError(sqlFailed("offer")))
-  })
+  const scope = yield* Scope.Scope
+  /** Who waits in this process for a job of a queue; who works on one looks for the next when it is done. */
+  const waiting = new Map<QueueName, number>()
+  const waitingFor = <A, E, R>(queue: QueueName, take: (found: Effect.Effect<void>) => Effect.Effect<A, E, R>) =>
+    Effect.suspend(() => {
+      let own: 0 | 1 = 1
+      const count = (by: number) => waiting.set(queue, (waiting.get(queue) ?? 0) + by)
+      const found = Effect.sync(() => {
+        count(-own)
+        own = 0
+      })
+      count(own)
+      return Effect.ensuring(take(found), found)
+    })
+
+  /** The library wakes who waits when it is offered a job, and leaves one as it is that is there already. */
+  const wake = (committed: ReadonlyArray<JobRow>) =>
+    Effect.forEach(
+      Map.groupBy(committed, ({ queue }) => queue),
+      Effect.fnUntraced(function* ([queue, [known]]) {
+        if (known === undefined || (waiting.get(queue) ?? 0) === 0) return
+        const again = Effect.flatMap(decodeContent(known.content), (content) =>
+          queues[queue].offer(content, { id: known.id })
+        )
+        yield* Effect.forkIn(Effect.ignore(again), scope)
+      }),
+      { discard: true }
+    )
 
   return JobQueue.of({
     offer,
-    offerAll: Effect.fn("JobQueue.offerAll")(function* (jobs) {
-      for (const [queue, offers] of Map.groupBy(jobs, ({ job }) => queueOf[job._tag])) {
-        const last = offers.at(-1)
-        if (offers.length > 1) yield* insert(queue, offers.slice(0, -1))
-        // By the library, which wakes who takes them in this process.
-        if (last !== undefined) yield* offer(last.job, last)
-      }
-    }),
+    prepare: (jobs) => Effect.map(rowsOf(jobs), (rows) => ({ store: "jobs", rows, written: wake })),
     take: (queue, handler) =>
-      queues[queue]
-        .take((content, { attempts: attempt, id }) =>
-          Effect.flatMap(runAttempt({ queue, queuedId: id, attempt, content }, handler), (verdict) => {
-            switch (verdict._tag) {
-              case "Done":
-                return Effect.void
-              case "GivenBack":
-                return Effect.interrupt
-              case "Retry": {
-                const { error: detail, retryAfter } = verdict
-                const wait = retryAfter === undefined ? {} : { retryAfter }
-                return Effect.fail(new Again({ id, detail, counts: true, ...wait }))
+      waitingFor(queue, (found) =>
+        queues[queue]
+          .take((content, { attempts: attempt, id }) =>
+            Effect.flatMap(
+              Effect.andThen(found, runAttempt({ queue, queuedId: id, attempt, content }, handler)),
+              (verdict) => {
+                switch (verdict._tag) {
+                  case "Done":
+                    return Effect.void
+                  case "GivenBack":
+                    return Effect.interrupt
+                  case "Retry": {
+                    const { error: detail, retryAfter } = verdict
+                    const wait = retryAfter === undefined ? {} : { retryAfter }
+                    return Effect.fail(new Again({ id, detail, counts: true, ...wait }))
+                  }
+                  case "PutOff": {
+                    const { delay: retryAfter, error: detail } = verdict
+                    return Effect.fail(new Again({ id, detail, counts: false, retryAfter }))
+                  }
+                }
               }
-              case "PutOff": {
-                const { delay: retryAfter, error: detail } = verdict
-                return Effect.fail(new Again({ id, detail, counts: false, retryAfter }))
-              }
-            }
-          })
-        )
-        .pipe(
-          Effect.catchTag("@devops-mcp/queue/PostgresJobQueue/Again", (again) =>
-            Effect.mapError(putOff(queue, again), sqlFailed("take"))
-          ),
-          Effect.catchTag("PersistedQueueError", (error) => Effect.fail(storeFailed("take")(error))),
-          // Its own statements that failed for good are the library's defects.
-          Effect.catchDefect((defect) =>
-            Effect.fail(new QueueError({ operation: "take", retryable: true, cause: defect }))
-          ),
-          Effect.asVoid
-        ),
+            )
+          )
+          .pipe(
+            Effect.catchTag("@devops-mcp/queue/PostgresJobQueue/Again", (again) =>
+              Effect.mapError(putOff(queue, again), sqlFailed("take"))
+            ),
+            Effect.catchTag("PersistedQueueError", (error) => Effect.fail(storeFailed("take")(error))),
+            // Its own statements that failed for good are the library's defects.
+            Effect.catchDefect((defect) =>
+              Effect.fail(new QueueError({ operation: "take", retryable: true, cause: defect }))
+            ),
+            Effect.asVoid
+          )
+      ),
     stats: Effect.gen(function* () {
       const rows = yield* sql`
         select names.name,

@@ -9,15 +9,15 @@ layer(TestDatabase)("The outbox of Amazon SQS", (it) => {
     Effect.gen(function* () {
       const outbox = yield* makeOutbox
       const ids = Array.makeBy(outboxWindow + 20, (index) => `job-${index}`)
-      yield* outbox.add(
-        ids.map((id) => ({
+      yield* Effect.forEach(ids, (id) =>
+        outbox.add({
           queue: "deliveries",
           id,
           group: "group",
-          body: "{}",
+          content: "{}",
           traceparent: undefined,
           delay: Duration.zero
-        }))
+        })
       )
       const rows = yield* outbox.unsent
       assert.deepStrictEqual(

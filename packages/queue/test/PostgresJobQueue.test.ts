@@ -1,15 +1,16 @@
 import { Job } from "@devops-mcp/contract/Jobs"
 import { DeadLetterRepository } from "@devops-mcp/core/ports/DeadLetterRepository"
 import { JobQueue } from "@devops-mcp/core/ports/JobQueue"
+import { WebhookRepository } from "@devops-mcp/core/ports/WebhookRepository"
 import { RepositoriesLive } from "@devops-mcp/database/Database"
-import { DocumentId, TenantId } from "@devops-mcp/domain/Ids"
+import { DeliveryId, DocumentId, TenantId, WebhookId } from "@devops-mcp/domain/Ids"
 import { PostgresJobQueue, type PostgresJobQueueOptions } from "@devops-mcp/queue/PostgresJobQueue"
 import { jobQueueConformance } from "@devops-mcp/testing/conformance/JobQueue"
-import { freshId, freshTenant } from "@devops-mcp/testing/Fixtures"
+import { anySealedText, eventTime, freshId, freshTenant } from "@devops-mcp/testing/Fixtures"
 import { TestDatabase } from "@devops-mcp/testing/TestDatabase"
 import * as NodeCrypto from "@effect/platform-node/NodeCrypto"
 import { assert, layer } from "@effect/vitest"
-import { Context, Deferred, Duration, Effect, Fiber, Layer, Ref, References, Schedule } from "effect"
+import { Context, Deferred, Duration, Effect, Fiber, Layer, Queue, Ref, References, Schedule, Tracer } from "effect"
 import { SqlClient } from "effect/sql"
 
 const attempts = 3
@@ -66,6 +67,20 @@ const leasedFor = (age: string) =>
   )
 
 const newJob = () => Job.cases.IngestDocument.make({ tenantId: freshId(TenantId), documentId: freshId(DocumentId) })
+
+/** A tracer that sees the library look for jobs; `looked` waits for the end of the next look. */
+const makeLooks = Effect.gen(function* () {
+  const looks = yield* Queue.unbounded<void>()
+  class Statement extends Tracer.NativeSpan {
+    override end(...ended: Parameters<Tracer.NativeSpan["end"]>) {
+      super.end(...ended)
+      if (String(this.attributes.get("db.query.text")).includes("FOR UPDATE SKIP LOCKED")) {
+        Queue.offerUnsafe(looks, undefined)
+      }
+    }
+  }
+  return { looked: Queue.take(looks), tracer: Tracer.make({ span: (options) => new Statement(options) }) }
+})
 
 /** Starts on a job and does not end before it is told to. */
 const held = Effect.fnUntraced(function* (queue: JobQueue["Service"]) {
@@ -164,6 +179,44 @@ layer(Layer.merge(TestDatabase, quiet), { excludeTestServices: true, timeout: "6
         // What nobody could have offered stays where it is, out of the way.
         const kept = yield* sql`select state from jobs where id = 'garbled'`
         assert.deepStrictEqual(kept, [{ state: "failed" }])
+      }).pipe(Effect.provide(Services))
+    )
+
+    it.effect("who waits is woken by jobs that a repository has written, at once and once", () =>
+      Effect.gen(function* () {
+        yield* empty
+        const [webhooks, tenantId] = [yield* WebhookRepository, yield* freshTenant]
+        const { looked, tracer } = yield* makeLooks
+        const queue = yield* worker({ pollInterval: Duration.hours(1) }).pipe(
+          Effect.provideService(Tracer.Tracer, tracer)
+        )
+        const id = freshId(WebhookId)
+        yield* webhooks.create(tenantId, { id, source: "github", name: "hook", createdAt: eventTime }, anySealedText)
+        const accept = Effect.fnUntraced(function* (externalId: string) {
+          const delivery = {
+            id: freshId(DeliveryId),
+            webhookId: id,
+            source: "github" as const,
+            externalId,
+            eventType: "push",
+            payload: null,
+            receivedAt: eventTime
+          }
+          const prepared = yield* queue.prepare([{ id: externalId, job: newJob() }])
+          yield* webhooks.accept(tenantId, [delivery], prepared)
+          yield* prepared.written(prepared.rows)
+        })
+        const taken: Array<string> = []
+        const take = queue.take(queueName, { run: (_, { id }) => Effect.sync(() => void taken.push(id)) })
+        for (const name of ["first", "second"]) {
+          const taker = yield* Effect.forkChild(take, { startImmediately: true })
+          // It has found nothing, and would look again in an hour.
+          yield* looked
+          yield* accept(name)
+          yield* Fiber.join(taker)
+        }
+        assert.deepStrictEqual(taken, ["first", "second"])
+        assert.deepInclude(yield* figures(queue), { depth: 0, inFlight: 0 })
       }).pipe(Effect.provide(Services))
     )
 

@@ -64,7 +64,14 @@ layer(Services, { excludeTestServices: true, timeout: "60 seconds" })("what SQS 
     Effect.gen(function* () {
       const [outbox, sql] = [yield* makeOutbox, yield* SqlClient.SqlClient]
       const { body, tenantId } = yield* moved("put off")
-      yield* outbox.add([{ queue, id: "put off", group: "g", body, traceparent: undefined, delay: Duration.zero }])
+      yield* outbox.add({
+        queue,
+        id: "put off",
+        group: "g",
+        content: body,
+        traceparent: undefined,
+        delay: Duration.zero
+      })
       yield* sql`update job_outbox set sent_at = now(), given_back = 990 where id = 'put off'`
       yield* emptied
       assert.deepInclude((yield* outbox.unsent)[0], { id: "put off", body })
@@ -78,7 +85,7 @@ layer(Services, { excludeTestServices: true, timeout: "60 seconds" })("what SQS 
     Effect.gen(function* () {
       const outbox = yield* makeOutbox
       const { body, tenantId } = yield* moved("done")
-      yield* outbox.add([{ queue, id: "done", group: "g", body, traceparent: undefined, delay: Duration.zero }])
+      yield* outbox.add({ queue, id: "done", group: "g", content: body, traceparent: undefined, delay: Duration.zero })
       yield* Effect.flatMap(SqlClient.SqlClient, (sql) => sql`update job_outbox set sent_at = now()`)
       yield* outbox.settle(queue, ["done"])
       yield* emptied

@@ -1,4 +1,6 @@
+import { Job } from "@devops-mcp/contract/Jobs"
 import { SigningKey, signingKeyBytes } from "@devops-mcp/core/access/SigningKey"
+import type { PreparedJobs } from "@devops-mcp/core/ports/JobQueue"
 import { TenantRepository } from "@devops-mcp/core/ports/TenantRepository"
 import { WebhookRepository } from "@devops-mcp/core/ports/WebhookRepository"
 import { SealedText } from "@devops-mcp/core/secrets/SealedText"
@@ -7,7 +9,7 @@ import type { Event } from "@devops-mcp/domain/Event"
 import { DeliveryId, EventId, TenantId } from "@devops-mcp/domain/Ids"
 import * as NodeCrypto from "@effect/platform-node/NodeCrypto"
 import type { Delivery } from "@devops-mcp/domain/Webhook"
-import { DateTime, Effect, Layer, Redacted } from "effect"
+import { DateTime, Duration, Effect, Layer, Redacted } from "effect"
 import { SecureRandom } from "effect/crypto"
 
 /** A fresh id of any branded kind. */
@@ -21,9 +23,24 @@ export const freshTenant = Effect.gen(function* () {
   return tenant.id
 })
 
+/** Jobs of deliveries as Amazon SQS has them: they wait in the outbox, and a worker that has its jobs elsewhere takes none. */
+export const outboxJobs = (tenantId: TenantId, deliveries: ReadonlyArray<Delivery>): PreparedJobs => ({
+  store: "outbox",
+  rows: deliveries.map(({ id }) => ({
+    queue: "deliveries",
+    id: `delivery:${id}`,
+    group: id,
+    content: JSON.stringify({ job: Job.cases.IngestDelivery.make({ tenantId, deliveryId: id }) }),
+    traceparent: undefined,
+    delay: Duration.zero
+  })),
+  written: () => Effect.void
+})
+
 /** Stores one delivery by itself. */
 export const acceptOne = Effect.fnUntraced(function* (tenantId: TenantId, delivery: Delivery) {
-  const [answer] = yield* (yield* WebhookRepository).accept(tenantId, [delivery])
+  const jobs = outboxJobs(tenantId, [delivery])
+  const [answer] = yield* (yield* WebhookRepository).accept(tenantId, [delivery], jobs)
   if (answer === undefined) throw new Error("There is no answer for the delivery")
   return answer
 })

@@ -1,7 +1,7 @@
 /**
- * What accepting a delivery is compared with: its rows in one transaction, those of the delivery by one statement as the
- * server has it, by the client library that the server has, and nothing else. A process of its own. `POST /run` writes for a while as many at once as it is asked to, and says how
- * many it has written; `/metrics` tells what the process uses.
+ * What accepting a delivery is compared with: its rows in one transaction, a statement for those of the delivery and one for
+ * the job, by the client library that the server has, and nothing else. A process of its own. `POST /run` writes for a while
+ * as many at once as it is asked to, and says how many it has written; `/metrics` tells what the process uses.
  */
 import * as Client from "@devops-mcp/database/Client"
 import { Clock, Effect, Layer, Logger, ManagedRuntime, Schema } from "effect"

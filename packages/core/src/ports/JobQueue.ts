@@ -44,9 +44,32 @@ export interface JobOffer {
   readonly cause?: Tracer.Span
 }
 
-/** One of several jobs that are offered together. */
+/** A job and how it is offered. */
 export interface OfferedJob extends JobOffer {
   readonly job: Job
+}
+
+/** A job as its queue keeps it. */
+export interface JobRow {
+  readonly queue: QueueName
+  readonly id: string
+  readonly group: string
+  /** Its envelope as JSON. */
+  readonly content: string
+  readonly traceparent: string | undefined
+  readonly delay: Duration.Duration
+}
+
+/**
+ * Jobs that a repository writes by the statement that writes what causes them: where a transaction of several statements
+ * would cost too much.
+ */
+export interface PreparedJobs {
+  /** Which of the database's tables the queue takes its jobs from. */
+  readonly store: "jobs" | "outbox"
+  readonly rows: ReadonlyArray<JobRow>
+  /** Wakes who waits for those of them that are committed; who is not woken finds them a moment later. */
+  readonly written: (committed: ReadonlyArray<JobRow>) => Effect.Effect<void>
 }
 
 /** Of the whole installation: what waits, what is worked on, and how long the oldest of both has been there. */
@@ -68,8 +91,8 @@ export class JobQueue extends Context.Service<
   JobQueue,
   {
     readonly offer: (job: Job, options: JobOffer) => Effect.Effect<void, QueueError>
-    /** The same for several, which keep their order where the queue does, at the cost of few. */
-    readonly offerAll: (jobs: ReadonlyArray<OfferedJob>) => Effect.Effect<void, QueueError>
+    /** What `offer` would write for them. */
+    readonly prepare: (jobs: ReadonlyArray<OfferedJob>) => Effect.Effect<PreparedJobs>
     /** Waits for one job and runs the handler on it; succeeds when the job is done, put back or a dead letter. */
     readonly take: <E, R>(queue: QueueName, handler: JobHandler<E, R>) => Effect.Effect<void, QueueError, R>
     readonly stats: Effect.Effect<ReadonlyArray<QueueStats>, QueueError>

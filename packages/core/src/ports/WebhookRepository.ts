@@ -5,6 +5,7 @@ import type { Delivery, Webhook } from "@devops-mcp/domain/Webhook"
 import { Context, type DateTime, type Effect, type Redacted } from "effect"
 import type { SealedText } from "../secrets/SealedText.ts"
 import type { CursorError } from "./Cursor.ts"
+import type { PreparedJobs } from "./JobQueue.ts"
 import type { StoreError } from "./StoreError.ts"
 
 /** A webhook's secret as it is stored: sealed, or plain in a row of an earlier version that no rotation has sealed yet. */
@@ -61,12 +62,13 @@ export class WebhookRepository extends Context.Service<
       receivedAt: DateTime.Utc
     ) => Effect.Effect<void, StoreError>
     /**
-     * Stores the deliveries whose (webhook, externalId) are not there yet, all or none, and answers for each, in the same
-     * order, the id of the stored one.
+     * Stores the deliveries whose (webhook, externalId) are not there yet, each with the job that is in its place, all or
+     * none, and answers for each, in the same order, the id of the stored one.
      */
     readonly accept: (
       tenantId: TenantId,
-      deliveries: ReadonlyArray<Delivery>
+      deliveries: ReadonlyArray<Delivery>,
+      jobs: PreparedJobs
     ) => Effect.Effect<ReadonlyArray<{ readonly deliveryId: DeliveryId; readonly duplicate: boolean }>, StoreError>
     readonly getDelivery: (tenantId: TenantId, id: DeliveryId) => Effect.Effect<Delivery, NotFound | StoreError>
   }

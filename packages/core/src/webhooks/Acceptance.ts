@@ -3,12 +3,9 @@ import type { DeliveryId, TenantId } from "@devops-mcp/domain/Ids"
 import type { Delivery } from "@devops-mcp/domain/Webhook"
 import { acceptanceTimeout, acceptanceTransactions, deliveriesTogether } from "@devops-mcp/resilience/Policies"
 import { Array, Cache, Cause, Context, Effect, Exit, Option, Request, RequestResolver, Semaphore, Tracer } from "effect"
-import { JobQueue, type OfferedJob, type QueueError } from "../ports/JobQueue.ts"
+import { JobQueue, type OfferedJob } from "../ports/JobQueue.ts"
 import { StoreError } from "../ports/StoreError.ts"
-import { Transactions } from "../ports/Transactions.ts"
 import { WebhookRepository } from "../ports/WebhookRepository.ts"
-
-type AcceptError = StoreError | QueueError
 
 export interface Accepted {
   /** Of the delivery that was first, which this one may repeat. */
@@ -19,7 +16,7 @@ export interface Accepted {
 class Accept extends Request.Class<
   { readonly delivery: Delivery; readonly group: string | undefined },
   Accepted,
-  AcceptError
+  StoreError
 > {}
 
 const mostTenants = 10_000
@@ -33,11 +30,12 @@ const tooSlow = new StoreError({ operation: "deliveries.accept", retryable: true
 const inTime = Effect.timeoutOrElse({ duration: acceptanceTimeout, orElse: () => Effect.fail(tooSlow) })
 
 /** Whether each by itself would meet the same: nothing is there to write to. */
-const concernsAll = (cause: Cause.Cause<AcceptError>): boolean =>
+const concernsAll = (cause: Cause.Cause<StoreError>): boolean =>
   Option.match(Cause.findErrorOption(cause), { onNone: () => false, onSome: ({ retryable }) => retryable })
 
 /** Its job is part of the trace of the request that it came with. */
-const jobOf = (tenantId: TenantId, { context, request: { group } }: Entry, deliveryId: DeliveryId): OfferedJob => {
+const jobOf = (tenantId: TenantId, { context, request: { delivery, group } }: Entry): OfferedJob => {
+  const deliveryId = delivery.id
   const span = Context.getOrUndefined(context, Tracer.ParentSpan)
   return {
     job: Job.cases.IngestDelivery.make({ tenantId, deliveryId }),
@@ -54,24 +52,16 @@ const jobOf = (tenantId: TenantId, { context, request: { group } }: Entry, deliv
  */
 export const makeAcceptance = Effect.gen(function* () {
   const repository = yield* WebhookRepository
-  const transactions = yield* Transactions
   const jobs = yield* JobQueue
   const places = yield* Semaphore.make(acceptanceTransactions)
 
-  const write = (tenantId: TenantId, entries: Entries) =>
-    transactions.run(
-      tenantId,
-      Effect.gen(function* () {
-        const deliveries = entries.map(({ request }) => request.delivery)
-        const answers = Array.zip(entries, yield* repository.accept(tenantId, deliveries))
-        yield* jobs.offerAll(
-          answers.flatMap(([entry, { deliveryId, duplicate }]) =>
-            duplicate ? [] : [jobOf(tenantId, entry, deliveryId)]
-          )
-        )
-        return answers
-      })
-    )
+  const write = Effect.fnUntraced(function* (tenantId: TenantId, entries: Entries) {
+    const deliveries = entries.map(({ request }) => request.delivery)
+    const prepared = yield* jobs.prepare(entries.map((entry) => jobOf(tenantId, entry)))
+    const answers = yield* repository.accept(tenantId, deliveries, prepared)
+    const fresh = prepared.rows.filter((_row, index) => answers[index]?.duplicate === false)
+    return { answers: Array.zip(entries, answers), wake: fresh.length === 0 ? Effect.void : prepared.written(fresh) }
+  })
 
   const together: (tenantId: TenantId, entries: Entries) => Effect.Effect<void> = Effect.fnUntraced(
     function* (tenantId, entries) {
@@ -83,9 +73,10 @@ export const makeAcceptance = Effect.gen(function* () {
         for (const entry of entries) entry.completeUnsafe(Exit.failCause(written.cause))
         return
       }
-      for (const [entry, { deliveryId, duplicate }] of written.value) {
+      for (const [entry, { deliveryId, duplicate }] of written.value.answers) {
         entry.completeUnsafe(Exit.succeed({ deliveryId, status: duplicate ? "duplicate" : "accepted" }))
       }
+      yield* written.value.wake
     }
   )
 
@@ -109,6 +100,6 @@ export const makeAcceptance = Effect.gen(function* () {
     lookup: (tenantId: TenantId) => Effect.sync(() => makeResolver(tenantId))
   })
 
-  return (tenantId: TenantId, delivery: Delivery, group: string | undefined): Effect.Effect<Accepted, AcceptError> =>
+  return (tenantId: TenantId, delivery: Delivery, group: string | undefined): Effect.Effect<Accepted, StoreError> =>
     Effect.request(new Accept({ delivery, group }), Cache.get(resolvers, tenantId)).pipe(inTime)
 })

@@ -3,10 +3,9 @@ import type { WebhookSource } from "@devops-mcp/domain/Webhook"
 import { webhookDeliveries } from "@devops-mcp/observability/Metrics"
 import { Effect, Metric } from "effect"
 import type { ObjectStoreError } from "../ports/ObjectStore.ts"
-import type { QueueError } from "../ports/JobQueue.ts"
 import type { StoreError } from "../ports/StoreError.ts"
 
-type Refused = NotFound | Unauthenticated | StaleSignature | InvalidInput | StoreError | QueueError | ObjectStoreError
+type Refused = NotFound | Unauthenticated | StaleSignature | InvalidInput | StoreError | ObjectStoreError
 
 /** The labels are few and ours: outcomes are the codes of the answers, sources those we know. */
 const outcomeOf = (error: Refused) => {

@@ -2,7 +2,6 @@ import type { InvalidInput, NotFound, StaleSignature, Unauthenticated } from "@d
 import type { WebhookId } from "@devops-mcp/domain/Ids"
 import { webhookCaching } from "@devops-mcp/resilience/Policies"
 import { Cache, Duration, Effect, Exit, type Redacted } from "effect"
-import type { QueueError } from "../ports/JobQueue.ts"
 import type { ObjectStoreError } from "../ports/ObjectStore.ts"
 import { StoreError } from "../ports/StoreError.ts"
 import { type WebhookTarget, WebhookRepository } from "../ports/WebhookRepository.ts"
@@ -12,7 +11,7 @@ import { Secrets } from "../secrets/Secrets.ts"
 
 const capacity = 10_000
 
-type Refused = NotFound | Unauthenticated | StaleSignature | InvalidInput | StoreError | QueueError | ObjectStoreError
+type Refused = NotFound | Unauthenticated | StaleSignature | InvalidInput | StoreError | ObjectStoreError
 
 /** What another secret, or a webhook that is gone, looks like to who remembers the one of before. */
 const isOutdated = (error: Refused): boolean =>

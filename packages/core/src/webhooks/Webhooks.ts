@@ -7,7 +7,7 @@ import { Context, DateTime, Duration, Effect, Layer, Redacted, Schema } from "ef
 import { SecureRandom } from "effect/crypto"
 import { Base64Url } from "effect/encoding"
 import { makeNewId } from "../NewId.ts"
-import { longestGroup, type QueueError } from "../ports/JobQueue.ts"
+import { longestGroup } from "../ports/JobQueue.ts"
 import type { ObjectStoreError } from "../ports/ObjectStore.ts"
 import type { StoreError } from "../ports/StoreError.ts"
 import { WebhookAdapters, type WebhookHeaders } from "../ports/WebhookAdapter.ts"
@@ -63,7 +63,7 @@ export class Webhooks extends Context.Service<
       body: string
     ) => Effect.Effect<
       typeof AcceptedDelivery.Type & { readonly challenge?: string },
-      NotFound | Unauthenticated | StaleSignature | InvalidInput | StoreError | QueueError | ObjectStoreError
+      NotFound | Unauthenticated | StaleSignature | InvalidInput | StoreError | ObjectStoreError
     >
   }
 >()("@devops-mcp/core/webhooks/Webhooks") {

@@ -1,10 +1,11 @@
+import type { JobRow } from "@devops-mcp/core/ports/JobQueue"
 import { type StoredSecret, WebhookRepository } from "@devops-mcp/core/ports/WebhookRepository"
 import { SealedText } from "@devops-mcp/core/secrets/SealedText"
 import { NotFound } from "@devops-mcp/domain/Errors"
 import { Timestamp } from "@devops-mcp/domain/Fields"
 import { DeliveryId, TenantId, WebhookId } from "@devops-mcp/domain/Ids"
 import { Delivery, Webhook } from "@devops-mcp/domain/Webhook"
-import { DateTime, Effect, Layer, Schema } from "effect"
+import { DateTime, Duration, Effect, Layer, Schema } from "effect"
 import { decodeRows, jsonText, storable, textArray, toRow } from "../Rows.ts"
 import { Tenancy } from "../Tenancy.ts"
 import { makeTable } from "./Tables.ts"
@@ -36,11 +37,7 @@ const DeliveryRow = Delivery.mapFields((fields) => ({
   payload: fields.payload.pipe(Schema.withDecodingDefaultKey(Effect.succeed(null)))
 }))
 
-const KeyRow = Schema.Struct({ webhookId: WebhookId, externalId: Schema.String, deliveryId: DeliveryId })
-
-/** One text for what makes a delivery the same as another. */
-const keyOf = ({ externalId, webhookId }: Pick<typeof KeyRow.Type, "webhookId" | "externalId">) =>
-  `${webhookId} ${externalId}`
+const AcceptedRow = Schema.Struct({ deliveryId: DeliveryId, duplicate: Schema.Boolean })
 
 export const WebhookRepositoryLive = Layer.effect(
   WebhookRepository,
@@ -57,7 +54,7 @@ export const WebhookRepositoryLive = Layer.effect(
     const { sql } = webhooks
     const decodeTarget = decodeRows(Target)
     const decodePlain = decodeRows(PlainRow)
-    const decodeKeys = decodeRows(KeyRow)
+    const decodeAccepted = decodeRows(AcceptedRow)
     const webhookRow = toRow(Webhook)
 
     return WebhookRepository.of({
@@ -141,57 +138,36 @@ export const WebhookRepositoryLive = Layer.effect(
               ${sql.insert({ deliveryId, tenantId, receivedAt: DateTime.toDateUtc(receivedAt) })}`
           )
         ),
-      accept: (tenantId, given) =>
-        deliveries.run(
+      accept: (tenantId, given, { rows, store }) => {
+        const column = (of: (delivery: Delivery) => string | null) => textArray(given.map(of))
+        const ofJobs = (of: (job: JobRow) => string | null) => textArray(rows.map(of))
+        return tenancy.statement(
           tenantId,
-          "accept",
-          Effect.gen(function* () {
-            const column = (of: (delivery: Delivery) => string | null) => textArray(given.map(of))
-            const webhookIds = column(({ webhookId }) => webhookId)
-            const externalIds = column(({ externalId }) => storable(externalId))
-            const accepted = yield* decodeKeys(
-              yield* sql`
-                with given as (
-                  select * from unnest(
-                    ${column(({ id }) => id)}::uuid[],
-                    ${webhookIds}::uuid[],
-                    ${column(({ source }) => source)}::text[],
-                    ${externalIds}::text[],
-                    ${column(({ eventType }) => storable(eventType))}::text[],
-                    ${column(({ payload, payloadKey }) => (payloadKey === undefined ? jsonText(payload) : null))}::text[],
-                    ${column(({ payloadKey }) => payloadKey ?? null)}::text[],
-                    ${column(({ receivedAt }) => DateTime.formatIso(receivedAt))}::timestamptz[]
-                  ) as delivery (id, webhook_id, source, external_id, event_type, payload, payload_key, received_at)
-                ), key as (
-                  insert into delivery_keys (tenant_id, webhook_id, external_id, delivery_id, received_at)
-                  select ${tenantId}::uuid, webhook_id, external_id, id, received_at
-                  from given order by webhook_id, external_id
-                  on conflict (tenant_id, webhook_id, external_id) do nothing returning *
-                ), kept as (
-                  insert into deliveries
-                    (id, tenant_id, webhook_id, source, external_id, event_type, payload, payload_key, received_at)
-                  select key.delivery_id, key.tenant_id, key.webhook_id, given.source, key.external_id, given.event_type,
-                    given.payload::jsonb, given.payload_key, key.received_at
-                  from key join given on given.id = key.delivery_id
-                )
-                select webhook_id, external_id, delivery_id from key`
-            )
-            const fresh = new Set(accepted.map(({ deliveryId }) => deliveryId))
-            const isFresh = ({ id }: Delivery) => fresh.has(id)
-            if (given.every(isFresh)) return given.map(({ id }) => ({ deliveryId: id, duplicate: false }))
-            // Whoever was first has committed since the statement began, and the next one sees it.
-            const known = yield* decodeKeys(
-              yield* sql`
-                select webhook_id, external_id, delivery_id from delivery_keys
-                where (webhook_id, external_id) in (select * from unnest(${webhookIds}::uuid[], ${externalIds}::text[]))`
-            )
-            const first = new Map(known.map((key) => [keyOf(key), key.deliveryId]))
-            return given.map((delivery) => ({
-              deliveryId: first.get(keyOf({ ...delivery, externalId: storable(delivery.externalId) })) ?? delivery.id,
-              duplicate: !isFresh(delivery)
-            }))
-          })
+          "deliveries.accept",
+          Effect.flatMap(
+            sql`
+              select accepted_id as delivery_id, duplicate from accept_deliveries(
+                ${tenantId}::uuid,
+                ${column(({ id }) => id)}::uuid[],
+                ${column(({ webhookId }) => webhookId)}::uuid[],
+                ${column(({ source }) => source)},
+                ${column(({ externalId }) => storable(externalId))},
+                ${column(({ eventType }) => storable(eventType))},
+                ${column(({ payload, payloadKey }) => (payloadKey === undefined ? jsonText(payload) : null))},
+                ${column(({ payloadKey }) => payloadKey ?? null)},
+                ${column(({ receivedAt }) => DateTime.formatIso(receivedAt))}::timestamptz[],
+                ${store === "outbox"},
+                ${ofJobs(({ id }) => id)},
+                ${ofJobs(({ queue }) => queue)},
+                ${ofJobs(({ group }) => group)},
+                ${ofJobs(({ content }) => content)},
+                ${ofJobs(({ traceparent }) => traceparent ?? null)},
+                ${rows.map(({ delay }) => Duration.toSeconds(delay))}::float8[]
+              )`,
+            decodeAccepted
+          )
         )
+      }
     })
   })
 )

@@ -1,4 +1,5 @@
 import { QueueName } from "@devops-mcp/contract/Jobs"
+import type { JobRow } from "@devops-mcp/core/ports/JobQueue"
 import { outboxBlocking, outboxStuck, outboxWindow, settledLifetime } from "@devops-mcp/resilience/JobPolicies"
 import { Duration, Effect, Schema } from "effect"
 import { SqlClient, type Statement } from "effect/sql"
@@ -31,15 +32,6 @@ export type KnownJob = typeof KnownRow.Type
 
 const StatsRow = Schema.Struct({ name: QueueName, unsettled: Schema.Int, oldestAgeSeconds: Schema.Finite })
 
-export interface NewRow {
-  readonly queue: QueueName
-  readonly id: string
-  readonly group: string
-  readonly body: string
-  readonly traceparent: string | undefined
-  readonly delay: Duration.Duration
-}
-
 /** The table that jobs for Amazon SQS are written to, with the change that causes them, and are remembered in. */
 export const makeOutbox = Effect.gen(function* () {
   const sql = yield* SqlClient.SqlClient
@@ -54,20 +46,12 @@ export const makeOutbox = Effect.gen(function* () {
   const again = sql.literal("sent_at = null, resent = o.resent + 1, given_back = 0")
 
   return {
-    /** Joins the running transaction; rows that are there stay as they are. */
-    add: (rows: ReadonlyArray<NewRow>) =>
+    /** Joins the running transaction; a row that is there stays as it is. */
+    add: ({ content, delay, group, id, queue, traceparent }: JobRow) =>
       sql`
         insert into ${table} (queue, id, group_key, body, traceparent, available_at)
-        select queue, id, group_key, body, nullif(traceparent, ''), clock_timestamp() + make_interval(secs => delay)
-        from unnest(
-          ${rows.map(({ queue }) => queue)}::text[],
-          ${rows.map(({ id }) => id)}::text[],
-          ${rows.map(({ group }) => group)}::text[],
-          ${rows.map(({ body }) => body)}::text[],
-          ${rows.map(({ traceparent = "" }) => traceparent)}::text[],
-          ${rows.map(({ delay }) => Duration.toSeconds(delay))}::float8[]
-        ) with ordinality as offered (queue, id, group_key, body, traceparent, delay, place)
-        order by place
+        values (${queue}, ${id}, ${group}, ${content}, ${traceparent ?? null},
+          clock_timestamp() + make_interval(secs => ${Duration.toSeconds(delay)}))
         on conflict (queue, id) do nothing`,
     /** What is to be sent, of each queue the oldest. */
     unsent: Effect.flatMap(

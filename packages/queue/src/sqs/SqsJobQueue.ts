@@ -1,7 +1,6 @@
-import { type QueueName, queueOf } from "@devops-mcp/contract/Jobs"
+import type { QueueName } from "@devops-mcp/contract/Jobs"
 import { type JobAttemptsOptions, makeJobAttempts, type TakenJob } from "@devops-mcp/core/jobs/JobAttempts"
-import { envelopeOf, JobEnvelope } from "@devops-mcp/core/jobs/JobEnvelope"
-import { type JobHandler, JobQueue, type OfferedJob, QueueError } from "@devops-mcp/core/ports/JobQueue"
+import { type JobHandler, JobQueue, QueueError } from "@devops-mcp/core/ports/JobQueue"
 import {
   jobRetry,
   queueSweeping,
@@ -11,8 +10,9 @@ import {
   sqsSettleRetry,
   sqsVisibility
 } from "@devops-mcp/resilience/JobPolicies"
-import { Duration, Effect, Latch, Layer, Predicate, type Schedule, Schema } from "effect"
+import { Duration, Effect, Latch, Layer, Predicate, type Schedule } from "effect"
 import { SqlClient } from "effect/sql"
+import { rowOf, rowsOf } from "../JobRows.ts"
 import { scheduledDelay } from "../ScheduledDelay.ts"
 import { largestBody, makeBodies } from "./Bodies.ts"
 import { makeOutbox } from "./Outbox.ts"
@@ -45,7 +45,6 @@ const make = Effect.fn("SqsJobQueue.make")(function* (options: SqsJobQueueOption
   const runAttempt = yield* makeJobAttempts(options)
   const retry = options.retry ?? jobRetry
   const offered = Latch.makeUnsafe()
-  const encode = Schema.encodeEffect(Schema.fromJsonString(JobEnvelope))
   const relay = yield* makeRelay(outbox, bodies, offered)
   const undelivered = yield* makeUndelivered(outbox, bodies, runAttempt)
 
@@ -111,25 +110,18 @@ const make = Effect.fn("SqsJobQueue.make")(function* (options: SqsJobQueueOption
     }
   })
 
-  const rowOf = Effect.fnUntraced(function* ({ job, ...options }: OfferedJob) {
-    const { delay = Duration.zero, group, id } = options
-    const envelope = yield* envelopeOf(job, options)
-    const body = yield* Effect.orDie(encode(envelope))
-    return { queue: queueOf[job._tag], id, group: group ?? id, body, traceparent: envelope.traceparent, delay }
-  })
-
-  const offerAll = Effect.fn("JobQueue.offer")(
-    function* (jobs: ReadonlyArray<OfferedJob>) {
-      if (jobs.length === 0) return
-      yield* outbox.add(yield* Effect.forEach(jobs, rowOf))
-      yield* sql.afterCommit(Effect.sync(() => offered.openUnsafe()))
-    },
-    Effect.mapError(failed("offer"))
-  )
+  /** Has the relay look at once. */
+  const wake = Effect.sync(() => offered.openUnsafe())
 
   return JobQueue.of({
-    offer: (job, options) => offerAll([{ ...options, job }]),
-    offerAll,
+    offer: Effect.fn("JobQueue.offer")(
+      function* (job, options) {
+        yield* outbox.add(yield* rowOf({ ...options, job }))
+        yield* sql.afterCommit(wake)
+      },
+      Effect.mapError(failed("offer"))
+    ),
+    prepare: (jobs) => Effect.map(rowsOf(jobs), (rows) => ({ store: "outbox", rows, written: () => wake })),
     take: (name, handler) => {
       const opened = open.get(name)
       if (opened === undefined) return Effect.die(new Error(`There is no queue ${name}`))

@@ -3,11 +3,12 @@ import { DeadLetters } from "@devops-mcp/core/jobs/DeadLetters"
 import type { DeadLetterRepository } from "@devops-mcp/core/ports/DeadLetterRepository"
 import { type JobMetadata, JobQueue } from "@devops-mcp/core/ports/JobQueue"
 import type { TenantRepository } from "@devops-mcp/core/ports/TenantRepository"
+import { WebhookRepository } from "@devops-mcp/core/ports/WebhookRepository"
 import { Transactions } from "@devops-mcp/core/ports/Transactions"
-import { DeliveryId, DocumentId, type TenantId } from "@devops-mcp/domain/Ids"
+import { DeliveryId, DocumentId, type TenantId, WebhookId } from "@devops-mcp/domain/Ids"
 import { assert, layer as suite } from "@effect/vitest"
-import { Deferred, Duration, Effect, Exit, Fiber, Layer, Ref } from "effect"
-import { freshId, freshTenant } from "../Fixtures.ts"
+import { DateTime, Deferred, Effect, Exit, Fiber, Layer, Ref } from "effect"
+import { anySealedText, freshId, freshTenant } from "../Fixtures.ts"
 
 const newJob = (tenantId: TenantId) => {
   const documentId = freshId(DocumentId)
@@ -79,7 +80,7 @@ export interface JobQueuePromises<R> {
  */
 export const jobQueueConformance = <E, R>(
   name: string,
-  layer: Layer.Layer<JobQueue | Transactions | TenantRepository | DeadLetterRepository | R, E>,
+  layer: Layer.Layer<JobQueue | Transactions | TenantRepository | DeadLetterRepository | WebhookRepository | R, E>,
   { attempts, keepsOrder, workerDies }: JobQueuePromises<R>
 ) =>
   suite(withUpkeep.pipe(Layer.provideMerge(DeadLetters.layer), Layer.provideMerge(layer)), {
@@ -131,25 +132,33 @@ export const jobQueueConformance = <E, R>(
       })
     )
 
-    it.effect("takes several jobs together, those that it knows too, each as it was offered, all or none", () =>
+    it.effect("has the jobs that were prepared when what causes them is written, and wakes who waits for them", () =>
       Effect.gen(function* () {
-        const [queue, transactions] = [yield* JobQueue, yield* Transactions]
-        const known = yield* offered
-        const several = [yield* fresh, known, ...(yield* Effect.replicateEffect(fresh, 3))]
-        const offers = several.map(({ id, job }) => ({ id, job, delay: Duration.zero }))
-        const rolledBack = Effect.andThen(queue.offerAll(offers), Effect.fail("rolled back"))
-        yield* Effect.flip(transactions.run(known.tenantId, rolledBack))
-        yield* queue.offerAll([])
-        yield* takeOne
+        const [queue, webhooks, tenantId] = [yield* JobQueue, yield* WebhookRepository, yield* freshTenant]
+        const createdAt = yield* DateTime.now
+        const webhook = { id: freshId(WebhookId), source: "github" as const, name: "prepared", createdAt }
+        yield* webhooks.create(tenantId, webhook, anySealedText)
+        const causes = ["first", "repeated", "repeated", "last"].map((externalId) => ({
+          id: freshId(DeliveryId),
+          webhookId: webhook.id,
+          source: webhook.source,
+          externalId,
+          eventType: "push",
+          payload: null,
+          receivedAt: createdAt
+        }))
+        const jobs = causes.map(() => newJob(tenantId))
+        const prepared = yield* queue.prepare(jobs.map(({ id, job }) => ({ id, job, group: "one" })))
+        const elsewhere = causes.map((cause) => ({ ...cause, webhookId: freshId(WebhookId) }))
+        yield* Effect.flip(webhooks.accept(tenantId, elsewhere, prepared))
         yield* assertEmpty
-        // One is known by now, and one comes twice.
-        yield* transactions.run(known.tenantId, queue.offerAll([...offers, ...offers.slice(0, 1)]))
-        const taken = yield* Effect.replicateEffect(takeOne, 4)
-        const byId = (jobs: ReadonlyArray<{ readonly id: string; readonly job: Job }>) =>
-          new Map(jobs.map(({ id, job }) => [id, job]))
+        const takers = yield* Effect.forkChild(Effect.replicateEffect(takeOne, 3), { startImmediately: true })
+        yield* webhooks.accept(tenantId, causes, prepared)
+        yield* prepared.written(prepared.rows.filter((_row, index) => index !== 2))
+        const taken = yield* Fiber.join(takers)
         assert.deepStrictEqual(
-          byId(taken.map(({ job, metadata: { id } }) => ({ id, job }))),
-          byId(several.filter(({ id }) => id !== known.id))
+          new Map(taken.map(({ job, metadata }) => [metadata.id, job])),
+          new Map([0, 1, 3].map((index) => [jobs[index]!.id, jobs[index]!.job]))
         )
         yield* assertEmpty
       })
