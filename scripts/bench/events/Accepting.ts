@@ -19,6 +19,9 @@ interface Sample {
   readonly p99: number
   readonly barePerSecond: number
   readonly barePerCpuSecond: number
+  /** Milliseconds of the database's processor for each. */
+  readonly inDatabase: number
+  readonly bareInDatabase: number
   readonly pgbenchPerSecond: number | undefined
   /** Milliseconds of one at a time: the server's processor and the statements' time, one after the other. */
   readonly alone: number
@@ -36,11 +39,18 @@ export interface Accepting {
   readonly millis: {
     readonly cpu: number
     readonly bareCpu: number
+    readonly inDatabase: number
+    readonly bareInDatabase: number
     readonly alone: number
     readonly bareAlone: number
   }
   /** How many times as much accepting costs as the bare transaction, by each measure; ratios are those of one round. */
-  readonly times: { readonly cpu: Spread; readonly rate: Spread; readonly alone: Spread }
+  readonly times: {
+    readonly cpu: Spread
+    readonly wholeCpu: Spread | undefined
+    readonly rate: Spread
+    readonly alone: Spread
+  }
 }
 
 /** One at a time, once. */
@@ -59,6 +69,10 @@ export const bareDelivery = (instance: Instance): LoadRequest => ({
   expected: "written"
 })
 
+/** Milliseconds of processor of one, the database's among them. */
+const wholeOf = ({ inDatabase, perCpuSecond }: Sample) => 1000 / perCpuSecond + inDatabase
+const bareOf = ({ bareInDatabase, barePerCpuSecond }: Sample) => 1000 / barePerCpuSecond + bareInDatabase
+
 /** Alternates between the API under as many deliveries as it takes, and the bare transaction. */
 export const measureAccepting = Effect.fnUntraced(function* (instance: Instance, duration: Duration.Duration) {
   const { api, bare, delivery, rows } = instance
@@ -75,13 +89,23 @@ export const measureAccepting = Effect.fnUntraced(function* (instance: Instance,
     return { ...written, perCpuSecond: written.written / (after.cpuSeconds - before.cpuSeconds) }
   })
 
+  /** With the milliseconds of processor that the database took for each; not a number where they cannot be known. */
+  const inDatabase = <A, E, R>(work: Effect.Effect<A, E, R>, count: (done: A) => number) =>
+    Effect.gen(function* () {
+      const before = yield* instance.backendSeconds
+      const done = yield* work
+      const after = yield* instance.backendSeconds
+      const [from, to] = [before, after].map((seconds) => Option.getOrElse(seconds, () => Number.NaN))
+      return { ...done, inDatabase: (1000 * ((to ?? 0) - (from ?? 0))) / count(done) }
+    })
+
   const pgbench = yield* makePgbench(instance)
   yield* warmUp(subject, duration)
   yield* write(concurrency, Duration.times(duration, 3))
 
   const round = Effect.gen(function* () {
-    const accepted = yield* measure(subject, duration)
-    const written = yield* write(concurrency, duration)
+    const accepted = yield* inDatabase(measure(subject, duration), ({ answered }) => answered)
+    const written = yield* inDatabase(write(concurrency, duration), (own) => own.written)
     const benched = yield* Effect.transposeOption(pgbench)
     const alone = yield* measure(subject, half, 1)
     const bareAlone = yield* write(1, half)
@@ -92,6 +116,8 @@ export const measureAccepting = Effect.fnUntraced(function* (instance: Instance,
       p99: accepted.p99,
       barePerSecond: written.perSecond,
       barePerCpuSecond: written.perCpuSecond,
+      inDatabase: accepted.inDatabase,
+      bareInDatabase: written.inDatabase,
       pgbenchPerSecond: Option.getOrUndefined(benched),
       alone: alone.p50,
       bareAlone: bareAlone.p50
@@ -99,6 +125,7 @@ export const measureAccepting = Effect.fnUntraced(function* (instance: Instance,
   })
   const samples = Array.prepend(yield* Effect.replicateEffect(round, rounds - 1), yield* round)
   const spread = (of: (sample: Sample) => number) => spreadOf(Array.map(samples, of))
+  const isKnown = samples.every(({ bareInDatabase, inDatabase: own }) => own > 0 && bareInDatabase > 0)
   const benched = samples.flatMap(({ pgbenchPerSecond }) => pgbenchPerSecond ?? [])
   return {
     payloadBytes: Buffer.byteLength(rows.payload),
@@ -111,11 +138,14 @@ export const measureAccepting = Effect.fnUntraced(function* (instance: Instance,
     millis: {
       cpu: spread((sample) => 1000 / sample.perCpuSecond).median,
       bareCpu: spread((sample) => 1000 / sample.barePerCpuSecond).median,
+      inDatabase: spread((sample) => sample.inDatabase).median,
+      bareInDatabase: spread((sample) => sample.bareInDatabase).median,
       alone: spread((sample) => sample.alone).median,
       bareAlone: spread((sample) => sample.bareAlone).median
     },
     times: {
       cpu: spread((sample) => sample.barePerCpuSecond / sample.perCpuSecond),
+      wholeCpu: isKnown ? spread((sample) => wholeOf(sample) / bareOf(sample)) : undefined,
       rate: spread((sample) => sample.barePerSecond / sample.perSecond),
       alone: spread((sample) => sample.alone / sample.bareAlone)
     }

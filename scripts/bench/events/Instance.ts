@@ -8,6 +8,7 @@ import { Config, Context, type Duration, Effect, FileSystem, Layer, Option, Reda
 import { SqlClient } from "effect/sql"
 import { randomBytes } from "node:crypto"
 import { ServerFailed, type Settings, startScript } from "../Server.ts"
+import { makeBackendSeconds } from "./Backends.ts"
 import { freshId, type LoadRequest } from "../Wire.ts"
 
 /** Where jobs wait; deliveries in SQS in a queue that keeps their order, or in one that does not. */
@@ -101,6 +102,7 @@ export const makeInstance = Effect.fnUntraced(function* (
     launch,
     delivery,
     rows: { tenantId: row?.tenantId ?? "", webhookId: webhook.id, payload: body },
+    backendSeconds: yield* makeBackendSeconds(sql),
     checkpoint: Effect.asVoid(sql`checkpoint`),
     processed: count("status = 'processed'", "events"),
     /** Deliveries that came by the API; the bare ones have their own id as the sender's. */
