@@ -1,5 +1,6 @@
 import * as RedisConnection from "@devops-mcp/cache/RedisConnection"
 import { localhostCertificate } from "@devops-mcp/testing/Certificates"
+import { listening } from "@devops-mcp/testing/Peers"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Layer, Redacted } from "effect"
 import { createServer } from "node:tls"
@@ -8,20 +9,12 @@ describe("rediss://", () => {
   it.live("does not speak to a server whose certificate nobody vouches for, nor tell it the password", () =>
     Effect.gen(function* () {
       const heard: Array<string> = []
-      const server = yield* Effect.acquireRelease(
-        Effect.sync(() =>
-          createServer(localhostCertificate, (socket) => {
-            socket.on("error", () => socket.destroy())
-            socket.on("data", (data: Buffer) => heard.push(data.toString()))
-          })
-        ),
-        (server) => Effect.sync(() => server.close())
+      const port = yield* listening(
+        createServer(localhostCertificate, (socket) => {
+          socket.on("error", () => socket.destroy())
+          socket.on("data", (data: Buffer) => heard.push(data.toString()))
+        })
       )
-      yield* Effect.callback<void>((resume) => {
-        server.listen(0, "127.0.0.1", () => resume(Effect.void))
-      })
-      const address = server.address()
-      const port = address !== null && typeof address === "object" ? address.port : 0
       const url = Redacted.make(new URL(`rediss://user:hunter2@localhost:${port}`))
       const error = yield* Effect.flip(Layer.build(RedisConnection.layer(url)))
       assert.match(error.message, /self-signed certificate/)

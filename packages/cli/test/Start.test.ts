@@ -1,3 +1,4 @@
+import { listening } from "@devops-mcp/testing/Peers"
 import { runProgram, runStart } from "@devops-mcp/testing/Program"
 import * as NodeServices from "@effect/platform-node/NodeServices"
 import { assert, layer } from "@effect/vitest"
@@ -80,14 +81,7 @@ layer(NodeServices.layer, { excludeTestServices: true, timeout: "60 seconds" })(
         const home = yield* newHome
         const file = `${home}/a-file`
         yield* fs.writeFileString(file, "")
-        const taken = yield* Effect.acquireRelease(
-          Effect.callback<ReturnType<typeof createServer>>((resume) => {
-            const server = createServer().listen(0, "127.0.0.1", () => resume(Effect.succeed(server)))
-          }),
-          (server) => Effect.callback<void>((resume) => void server.close(() => resume(Effect.void)))
-        )
-        const address = taken.address()
-        const port = typeof address === "object" && address !== null ? String(address.port) : ""
+        const port = String(yield* listening(createServer()))
         const cases: ReadonlyArray<readonly [ReadonlyArray<string>, Record<string, string>, number, RegExp]> = [
           [["start"], { PORT: "s3cret" }, 2, /PORT is not valid/],
           [["start"], { PORT: "70000" }, 2, /PORT is not valid/],

@@ -1,3 +1,4 @@
+import { listening } from "@devops-mcp/testing/Peers"
 import { runProgram } from "@devops-mcp/testing/Program"
 import { assert, it } from "@effect/vitest"
 import { Effect } from "effect"
@@ -8,29 +9,22 @@ import manifest from "../package.json" with { type: "json" }
 const key = { DEVOPS_MCP_API_KEY: "dmk_key" }
 
 /** An instance that answers every request with what it was asked, and the key it was asked with. */
-const instance = Effect.acquireRelease(
-  Effect.callback<{ readonly url: string; readonly stop: () => void }>((resume) => {
-    const server = createServer((request, response) => {
-      let body = ""
-      request.setEncoding("utf8").on("data", (text: string) => (body += text))
-      request.on("end", () => {
-        const { id, method } = JSON.parse(body)
-        const result = { method, authorization: request.headers.authorization }
-        response.writeHead(200, { "content-type": "application/json" })
-        response.end(JSON.stringify({ jsonrpc: "2.0", id, result }))
+const instance = Effect.map(
+  Effect.suspend(() =>
+    listening(
+      createServer((request, response) => {
+        let body = ""
+        request.setEncoding("utf8").on("data", (text: string) => (body += text))
+        request.on("end", () => {
+          const { id, method } = JSON.parse(body)
+          const result = { method, authorization: request.headers.authorization }
+          response.writeHead(200, { "content-type": "application/json" })
+          response.end(JSON.stringify({ jsonrpc: "2.0", id, result }))
+        })
       })
-    })
-    server.listen(0, "127.0.0.1", () => {
-      const address = server.address()
-      const port = typeof address === "object" ? address?.port : undefined
-      const stop = () => {
-        server.close()
-        server.closeAllConnections()
-      }
-      resume(Effect.succeed({ url: `http://127.0.0.1:${port}/`, stop }))
-    })
-  }),
-  ({ stop }) => Effect.sync(stop)
+    )
+  ),
+  (port) => ({ url: `http://127.0.0.1:${port}/` })
 )
 
 it.live("mcp --stdio hands on to the configured instance, and ends with its client", () =>

@@ -1,5 +1,6 @@
 import * as Client from "@devops-mcp/database/Client"
 import { databaseUrl } from "@devops-mcp/database/Settings"
+import { listening } from "@devops-mcp/testing/Peers"
 import { assert, describe, it } from "@effect/vitest"
 import { Cause, ConfigProvider, Deferred, Effect, Fiber, Option, Redacted } from "effect"
 import { SqlClient } from "effect/sql"
@@ -9,33 +10,17 @@ import { createServer, type Socket } from "node:net"
 const password = "s3cret"
 
 /** A server of the test's own on a free port. */
-const listen = (onConnection: (socket: Socket) => void) =>
-  Effect.map(
-    Effect.acquireRelease(
-      Effect.callback<{ readonly port: number; readonly close: () => void }>((resume) => {
-        const sockets = new Set<Socket>()
-        const server = createServer((socket) => {
-          sockets.add(socket)
-          socket.on("error", () => {})
-          onConnection(socket)
-        })
-        server.listen(0, "127.0.0.1", () => {
-          const address = server.address()
-          resume(
-            Effect.succeed({
-              port: typeof address === "object" && address !== null ? address.port : 0,
-              close: () => {
-                for (const socket of sockets) socket.destroy()
-                server.close()
-              }
-            })
-          )
-        })
-      }),
-      ({ close }) => Effect.sync(close)
-    ),
-    ({ port }) => port
-  )
+const listen = Effect.fnUntraced(function* (onConnection: (socket: Socket) => void) {
+  const sockets = new Set<Socket>()
+  const server = createServer((socket) => {
+    sockets.add(socket)
+    socket.on("error", () => {})
+    onConnection(socket)
+  })
+  const port = yield* listening(server)
+  yield* Effect.addFinalizer(() => Effect.sync(() => sockets.forEach((socket) => socket.destroy())))
+  return port
+})
 
 const connect = (url: string) =>
   Effect.scoped(Effect.provide(Effect.asVoid(SqlClient.SqlClient), Client.server(Redacted.make(url))))

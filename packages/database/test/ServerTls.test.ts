@@ -1,5 +1,6 @@
 import * as Client from "@devops-mcp/database/Client"
 import { elsewhereCertificate, localhostCertificate, type TestCertificate } from "@devops-mcp/testing/Certificates"
+import { listening } from "@devops-mcp/testing/Peers"
 import * as NodeServices from "@effect/platform-node/NodeServices"
 import { assert, layer } from "@effect/vitest"
 import { Effect, FileSystem, Layer, Redacted } from "effect"
@@ -22,17 +23,8 @@ const serveTls = (socket: Socket, { cert, key }: TestCertificate) => {
 }
 
 /** The port of a server that shows this certificate, and refuses whoever accepts it. */
-const serverWith = Effect.fnUntraced(function* (certificate: TestCertificate) {
-  const server = yield* Effect.acquireRelease(
-    Effect.sync(() => createServer((socket) => serveTls(socket, certificate))),
-    (server) => Effect.sync(() => server.close())
-  )
-  yield* Effect.callback<void>((resume) => {
-    server.listen(0, "127.0.0.1", () => resume(Effect.void))
-  })
-  const address = server.address()
-  return address !== null && typeof address === "object" ? address.port : yield* Effect.die("no port")
-})
+const serverWith = (certificate: TestCertificate) =>
+  Effect.suspend(() => listening(createServer((socket) => serveTls(socket, certificate))))
 
 const authority = Effect.fnUntraced(function* (text: string) {
   const fs = yield* FileSystem.FileSystem

@@ -1,3 +1,4 @@
+import { listening } from "@devops-mcp/testing/Peers"
 import { assert, describe, it } from "@effect/vitest"
 import { Deferred, Effect, Fiber, Queue } from "effect"
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http"
@@ -31,16 +32,7 @@ const makeInstance = Effect.gen(function* () {
       Queue.offerUnsafe(received, { method, headers, message, response, gone: Deferred.await(gone) })
     })
   })
-  yield* Effect.acquireRelease(
-    Effect.callback<void>((resume) => void server.listen(0, "127.0.0.1", () => resume(Effect.void))),
-    () =>
-      Effect.callback<void>((resume) => {
-        server.close(() => resume(Effect.void))
-        server.closeAllConnections()
-      })
-  )
-  const address = server.address()
-  const port = typeof address === "object" ? address?.port : undefined
+  const port = yield* listening(server)
   return { baseUrl: `http://127.0.0.1:${port}`, next: Queue.take(received) }
 })
 

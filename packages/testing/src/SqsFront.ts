@@ -1,6 +1,7 @@
 import { Clock, Effect, Exit, Option, Schema, Semaphore } from "effect"
 import { createServer, type IncomingHttpHeaders, type IncomingMessage, request as ask } from "node:http"
-import type { AddressInfo, Socket } from "node:net"
+import type { Socket } from "node:net"
+import { listening } from "./Peers.ts"
 
 /** As much of a request to SQS as says which queue it changes, and how long it waits for messages. */
 const Body = Schema.fromJsonString(
@@ -163,18 +164,7 @@ export const makeSqsFront = Effect.fnUntraced(function* (moto: string) {
     sockets.add(socket)
     return socket.on("close", () => sockets.delete(socket))
   })
-  yield* Effect.acquireRelease(
-    Effect.callback<void>((resume) => {
-      server.listen(0, "127.0.0.1", () => resume(Effect.void))
-    }),
-    () =>
-      Effect.sync(() => {
-        server.close()
-        server.closeAllConnections()
-      })
-  )
-  // A server that listens on TCP has an address and a port.
-  const { port } = server.address() as AddressInfo
+  const port = yield* listening(server)
   return {
     url: `http://127.0.0.1:${port}`,
     /** From now on nobody gets through, and who is on the line loses the connection; what moto is just doing it does. */

@@ -1,3 +1,4 @@
+import { listening } from "@devops-mcp/testing/Peers"
 import { makeSqsFront } from "@devops-mcp/testing/SqsFront"
 import {
   ChangeMessageVisibilityCommand,
@@ -11,7 +12,6 @@ import {
 import { assert, describe, it } from "@effect/vitest"
 import { Deferred, Effect, Fiber } from "effect"
 import { createServer, type ServerResponse } from "node:http"
-import type { AddressInfo } from "node:net"
 
 /** A server that answers when it is told, and counts what is asked of it at once. */
 const makeServer = Effect.gen(function* () {
@@ -36,18 +36,7 @@ const makeServer = Effect.gen(function* () {
       )
     })
   })
-  yield* Effect.acquireRelease(
-    Effect.callback<void>((resume) => {
-      server.listen(0, "127.0.0.1", () => resume(Effect.void))
-    }),
-    () =>
-      Effect.sync(() => {
-        server.close()
-        server.closeAllConnections()
-      })
-  )
-  // A server that listens on TCP has an address and a port.
-  const { port } = server.address() as AddressInfo
+  const port = yield* listening(server)
   const front = yield* makeSqsFront(`http://127.0.0.1:${port}`)
   const call = (operation: string, body: object) =>
     Effect.tryPromise((signal) =>

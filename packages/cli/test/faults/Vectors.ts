@@ -1,3 +1,4 @@
+import { listening } from "@devops-mcp/testing/Peers"
 import { Effect, Schema } from "effect"
 import { createServer } from "node:http"
 
@@ -40,19 +41,7 @@ export const makeVectors = Effect.gen(function* () {
       return undefined
     })
   })
-  const port = yield* Effect.acquireRelease(
-    Effect.callback<number>((resume) => {
-      server.listen(0, "127.0.0.1", () => {
-        const address = server.address()
-        resume(Effect.succeed(typeof address === "object" && address !== null ? address.port : 0))
-      })
-    }),
-    () =>
-      Effect.sync(() => {
-        server.closeAllConnections()
-        server.close()
-      })
-  )
+  const port = yield* listening(server)
   return {
     url: `http://127.0.0.1:${port}/v1`,
     be: (next: typeof mode) =>

@@ -1,3 +1,4 @@
+import { listening } from "@devops-mcp/testing/Peers"
 import { Effect } from "effect"
 import { connect, createServer, type Socket } from "node:net"
 
@@ -22,19 +23,8 @@ export const makeWire = Effect.fnUntraced(function* (target: { readonly host: st
   const drop = () => {
     for (const socket of sockets) socket.destroy()
   }
-  const port = yield* Effect.acquireRelease(
-    Effect.callback<number>((resume) => {
-      server.listen(0, "127.0.0.1", () => {
-        const address = server.address()
-        resume(Effect.succeed(typeof address === "object" && address !== null ? address.port : 0))
-      })
-    }),
-    () =>
-      Effect.sync(() => {
-        server.close()
-        drop()
-      })
-  )
+  const port = yield* listening(server)
+  yield* Effect.addFinalizer(() => Effect.sync(drop))
   return {
     port,
     cut: Effect.sync(() => {

@@ -1,3 +1,4 @@
+import { listening } from "@devops-mcp/testing/Peers"
 import { Effect, FileSystem, Path, Queue } from "effect"
 import { createServer, type Socket } from "node:net"
 
@@ -39,19 +40,8 @@ export const makeGatedGit = Effect.gen(function* () {
       killed: Effect.promise(() => closed)
     })
   })
-  const port = yield* Effect.acquireRelease(
-    Effect.callback<number>((resume) => {
-      server.listen(0, "127.0.0.1", () => {
-        const address = server.address()
-        resume(Effect.succeed(typeof address === "object" && address !== null ? address.port : 0))
-      })
-    }),
-    () =>
-      Effect.sync(() => {
-        server.close()
-        for (const socket of sockets) socket.destroy()
-      })
-  )
+  const port = yield* listening(server)
+  yield* Effect.addFinalizer(() => Effect.sync(() => sockets.forEach((socket) => socket.destroy())))
   const program = path.join(folder, "git")
   yield* fs.writeFileString(program, script(port))
   yield* fs.chmod(program, 0o755)

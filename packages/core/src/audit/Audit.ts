@@ -25,6 +25,18 @@ export interface Act {
   readonly durationMs: number
 }
 
+/** The act of a caller who was turned away. */
+export const refusedAct = (principal: Principal, { limit, reason }: Omit<Refusal, "principal">): Effect.Effect<Act> =>
+  Effect.map(RequestId, (requestId) => ({
+    principal,
+    action: `refused.${reason}`,
+    ...(limit === undefined ? {} : { target: limit }),
+    outcome: "denied",
+    changes: false,
+    requestId,
+    durationMs: 0
+  }))
+
 /** Acts that wait to be written, some ten megabytes of them; beyond it callers wait, for `auditWait` at most. */
 const backlog = 10_000
 
@@ -186,20 +198,10 @@ export class Audit extends Context.Service<
       // It ends before the writer does, so that what it still has to say is written.
       const repeat = yield* makeRepeated(record)
 
-      const refused = ({ limit, principal, reason }: Refusal) =>
+      const refused = ({ principal, ...refusal }: Refusal) =>
         principal === undefined
-          ? strangerRefused(reason)
-          : Effect.flatMap(RequestId, (requestId) =>
-              repeat({
-                principal,
-                action: `refused.${reason}`,
-                ...(limit === undefined ? {} : { target: limit }),
-                outcome: "denied",
-                changes: false,
-                requestId,
-                durationMs: 0
-              })
-            )
+          ? strangerRefused(refusal.reason)
+          : Effect.flatMap(refusedAct(principal, refusal), repeat)
 
       return Audit.of(noting({ record, repeated: (act) => repeat({ ...act, changes: false }), refused }))
     })
