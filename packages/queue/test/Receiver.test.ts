@@ -44,5 +44,28 @@ layer(Layer.merge(TestDatabase, Layer.succeed(References.MinimumLogLevel, "None"
         ])
       }).pipe(Effect.scoped)
     )
+
+    it.effect("goes on after an error of ours, and forgets nobody who waits", () =>
+      Effect.gen(function* () {
+        const outbox = yield* makeOutbox
+        let defects = 0
+        const known: typeof outbox.known = (name, ids) =>
+          ids.length > 0 && defects++ === 0 ? Effect.die("a bug") : outbox.known(name, ids)
+        let received = 0
+        const client = Layer.mock(SqsClient, {
+          receive: () =>
+            Effect.sync(() => {
+              const messageId = String(++received)
+              return [{ ...message, messageId, attributes: { jobId: `job ${messageId}` } }]
+            })
+        })
+        const receiver = yield* Effect.provide(makeReceiver({ ...queue, isFifo: false }, { ...outbox, known }), client)
+        const taken = yield* Effect.all([receiver.take, receiver.take], { concurrency: 2 })
+        assert.deepStrictEqual(
+          taken.map(({ queuedId }) => queuedId),
+          ["job 2", "job 3"]
+        )
+      }).pipe(Effect.scoped)
+    )
   }
 )

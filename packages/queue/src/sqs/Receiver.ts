@@ -25,6 +25,8 @@ interface Taker {
 const standardRequests = { messages: 10, atOnce: 1 }
 const fifoRequests = { messages: 1, atOnce: 2 }
 
+const isWaiting = ({ got, isGone }: Taker) => !isGone && !Deferred.isDoneUnsafe(got)
+
 const queuedIdOf = ({ attributes, messageId }: IncomingMessage) => attributes[jobIdAttribute] ?? messageId
 
 /**
@@ -44,10 +46,8 @@ export const makeReceiver = Effect.fnUntraced(function* (queue: SqsQueue, outbox
 
   /** Waits until there is somebody to ask for; those of before come first. */
   const present = Effect.fnUntraced(function* (before: ReadonlyArray<Taker>) {
-    let here = before.filter(({ isGone }) => !isGone)
-    while (here.length === 0) {
-      here = (yield* Queue.takeBetween(takers, 1, requests.messages)).filter(({ isGone }) => !isGone)
-    }
+    let here = before.filter(isWaiting)
+    while (here.length === 0) here = (yield* Queue.takeBetween(takers, 1, requests.messages)).filter(isWaiting)
     return here
   })
 
@@ -94,6 +94,9 @@ export const makeReceiver = Effect.fnUntraced(function* (queue: SqsQueue, outbox
       left = here
       left = yield* Effect.suspend(() => (hasFailed ? isDatabaseThere : Effect.void)).pipe(
         Effect.andThen(Effect.uninterruptible(ask(here))),
+        // An error of ours must not end it: its takers would wait for ever, and nobody would know.
+        Effect.tapDefect((defect) => Effect.logError(`Receiving from the queue ${queue.name} met a defect`, defect)),
+        Effect.catchDefect((defect) => Effect.fail(defect)),
         Effect.tapError((error) => {
           hasFailed = true
           return Effect.logWarning(`The queue ${queue.name} cannot be read`, error)
