@@ -1,6 +1,6 @@
 import type { TenantId } from "@devops-mcp/domain/Ids"
 import { eventFeedHeldBack, eventFeedPolling, eventFeedRetry } from "@devops-mcp/resilience/Policies"
-import { Context, Effect, Layer, Option, Queue, Semaphore, Stream } from "effect"
+import { Context, Effect, Layer, Option, Queue, Request, RequestResolver, Semaphore, Stream } from "effect"
 import { Changes } from "../changes/Changes.ts"
 import type { CursorError } from "../ports/Cursor.ts"
 import { EventRepository, type FeedEntry, type FeedFilter, type FeedPage } from "../ports/EventRepository.ts"
@@ -13,6 +13,16 @@ const pageSize = 100
 const readsAtOnce = 4
 
 const eventUri = "event://"
+
+class ReadPage extends Request.Class<
+  { readonly tenantId: TenantId; readonly filter: FeedFilter; readonly after: string },
+  FeedPage,
+  CursorError | StoreError
+> {}
+
+/** Of what is the same page at the same moment. */
+const pageKey = ({ request: { after, filter, tenantId } }: Request.Entry<ReadPage>) =>
+  JSON.stringify([tenantId, filter.source, filter.type, filter.repository, after])
 
 interface Position {
   readonly cursor: string
@@ -48,6 +58,18 @@ export class EventFeed extends Context.Service<
       const events = yield* EventRepository
       const changes = yield* Changes
       const reads = yield* Semaphore.make(readsAtOnce)
+
+      /** Feeds that are as far as each other and are woken by one change share what is read of it. */
+      const pages = RequestResolver.makeGrouped<ReadPage, string>({
+        key: pageKey,
+        resolver: (entries) => {
+          const { after, filter, tenantId } = entries[0].request
+          return reads.withPermit(events.feed(tenantId, { ...filter, after, limit: pageSize })).pipe(
+            Effect.exit,
+            Effect.map((exit) => entries.forEach((entry) => entry.completeUnsafe(exit)))
+          )
+        }
+      })
       const sleepers = new Map<TenantId, Set<Queue.Queue<void>>>()
 
       yield* changes.listen((change) => {
@@ -79,8 +101,7 @@ export class EventFeed extends Context.Service<
       })
 
       const open = Effect.fn("EventFeed.open")(function* (tenantId: TenantId, filter: FeedFilter, after?: string) {
-        const read = (cursor: string) =>
-          reads.withPermit(events.feed(tenantId, { ...filter, after: cursor, limit: pageSize }))
+        const read = (cursor: string) => Effect.request(new ReadPage({ tenantId, filter, after: cursor }), pages)
         const cursor = after ?? (yield* events.feedEnd(tenantId))
         // Reads nothing that is shown: what is wrong with a cursor is said before the stream begins.
         if (after !== undefined) yield* events.feed(tenantId, { after, limit: 1 })
