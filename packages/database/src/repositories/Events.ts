@@ -21,15 +21,14 @@ export const EventRepositoryLive = Layer.effect(
           Effect.gen(function* () {
             const row = yield* eventRow(event)
             // A late failure of one worker never takes back what another has processed.
-            yield* sql`
+            const written = yield* sql`
               insert into events ${sql.insert({ ...row, tenantId })}
               on conflict (id, received_at) do update set status = excluded.status, changed_xid = excluded.changed_xid
-              where events.status <> 'processed' and events.status <> excluded.status`
-            const [stored] = yield* decode(
-              yield* sql`
-                select * from events
-                where id = ${event.id} and received_at = ${DateTime.toDateUtc(event.receivedAt)}`
-            )
+              where events.status <> 'processed' and events.status <> excluded.status
+              returning *`
+            const there = sql`
+              select * from events where id = ${event.id} and received_at = ${DateTime.toDateUtc(event.receivedAt)}`
+            const [stored] = yield* decode(written.length > 0 ? written : yield* there)
             return stored ?? event
           })
         ),

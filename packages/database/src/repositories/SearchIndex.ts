@@ -11,7 +11,7 @@ import { SearchKind } from "@devops-mcp/domain/Search"
 import { Array, Effect, Layer, Predicate, Schema } from "effect"
 import { SqlClient, type Statement } from "effect/sql"
 import { toSql } from "pgvector"
-import { decodeRows, storable, toJsonb } from "../Rows.ts"
+import { decodeRows, storable, textArray, toJsonb } from "../Rows.ts"
 import { Tenancy } from "../Tenancy.ts"
 
 const CandidateRow = Schema.Struct({
@@ -66,19 +66,15 @@ export const SearchIndexLive = Layer.effect(
         returning id, kind, position, ref_id`
       // A passage that was there keeps its id, so embeddings go by what is stored and not by what was offered.
       const idAt = new Map(stored.map((row) => [placeOf(row), row.id]))
-      yield* Effect.forEach(
-        chunks,
-        ({ embedding, ...chunk }) =>
-          sql`
-          insert into chunk_embeddings (tenant_id, chunk_id, model, dimensions, embedding)
-          values (
-            ${tenantId}, ${idAt.get(placeOf(chunk))}, ${model}, ${embedding.length},
-            ${toSql([...embedding])}::vector
-          )
-          on conflict (chunk_id, model) do update
-          set embedding = excluded.embedding, dimensions = excluded.dimensions`,
-        { discard: true }
-      )
+      yield* sql`
+        insert into chunk_embeddings (tenant_id, chunk_id, model, dimensions, embedding)
+        select ${tenantId}::uuid, chunk_id, ${model}::text, vector_dims(embedding), embedding
+        from unnest(
+          ${textArray(chunks.map((chunk) => idAt.get(placeOf(chunk)) ?? null))}::uuid[],
+          ${textArray(chunks.map(({ embedding }) => toSql([...embedding])))}::vector[]
+        ) as passage (chunk_id, embedding)
+        on conflict (chunk_id, model) do update
+        set embedding = excluded.embedding, dimensions = excluded.dimensions`
     })
 
     return SearchIndex.of({
