@@ -3,7 +3,6 @@ import { defineConfig } from "vitest/config"
 export default defineConfig({
   test: {
     projects: ["packages/*/vitest.config.ts"],
-    maxWorkers: 2,
     // What a passing test makes the product log is not worth reading.
     silent: "passed-only"
   }
