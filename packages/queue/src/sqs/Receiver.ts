@@ -1,3 +1,4 @@
+import { QueueError } from "@devops-mcp/core/ports/JobQueue"
 import { longPoll, sqsBusyPoll, sqsVisibility } from "@devops-mcp/resilience/JobPolicies"
 import { sqsReceiveRetry } from "@devops-mcp/resilience/Outages"
 import { Deferred, Duration, Effect, Queue } from "effect"
@@ -96,7 +97,7 @@ export const makeReceiver = Effect.fnUntraced(function* (queue: SqsQueue, outbox
         Effect.andThen(Effect.uninterruptible(ask(here))),
         // An error of ours must not end it: its takers would wait for ever, and nobody would know.
         Effect.tapDefect((defect) => Effect.logError(`Receiving from the queue ${queue.name} met a defect`, defect)),
-        Effect.catchDefect((defect) => Effect.fail(defect)),
+        Effect.catchDefect((cause) => Effect.fail(new QueueError({ operation: "take", retryable: true, cause }))),
         Effect.tapError((error) => {
           hasFailed = true
           return Effect.logWarning(`The queue ${queue.name} cannot be read`, error)
