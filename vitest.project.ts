@@ -7,9 +7,7 @@ const settings = {
   hookTimeout: 60_000,
   setupFiles: [fileURLToPath(new URL("packages/testing/src/watchRun.ts", import.meta.url))],
   // Suites share nothing but modules, and loading those anew for each file took twice as long as the tests.
-  isolate: false,
-  // A setting of projects: the root configuration has no say in it, and on two processors the default is one.
-  maxWorkers: 2
+  isolate: false
 }
 
 /** One vitest project per package; the only place that says where a package keeps its tests. */
