@@ -218,6 +218,16 @@ layer(TestLayer, { excludeTestServices: true, timeout: "60 seconds" })("SearchIn
       })
   )
 
+  it.effect("gives each of many passages its own vector", () =>
+    Effect.gen(function* () {
+      const passages = Array.from({ length: 230 }, (_, step) => newChunk(`passage ${step}`, leaning(3, step / 100)))
+      const { nearest } = yield* indexed(...passages)
+      for (const step of [0, 99, 100, 199, 200, 229]) {
+        assert.deepStrictEqual(yield* nearest(leaning(3, step / 100), {}, 1), [`passage ${step}`])
+      }
+    })
+  )
+
   it.effect("finds any of the words in any form, the best match first", () =>
     Effect.gen(function* () {
       const { keyword } = yield* indexed(

@@ -33,6 +33,9 @@ const queryCharacters = 4_000
 const placeOf = ({ kind, position, refId }: Pick<Chunk, "kind" | "position" | "refId">) =>
   `${kind}:${refId}:${position}`
 
+/** Vectors in one statement: each is some twenty kilobytes of text, and a document has hundreds. */
+const embeddingsTogether = 100
+
 export const SearchIndexLive = Layer.effect(
   SearchIndex,
   Effect.gen(function* () {
@@ -66,15 +69,19 @@ export const SearchIndexLive = Layer.effect(
         returning id, kind, position, ref_id`
       // A passage that was there keeps its id, so embeddings go by what is stored and not by what was offered.
       const idAt = new Map(stored.map((row) => [placeOf(row), row.id]))
-      yield* sql`
-        insert into chunk_embeddings (tenant_id, chunk_id, model, dimensions, embedding)
-        select ${tenantId}::uuid, chunk_id, ${model}::text, vector_dims(embedding), embedding
-        from unnest(
-          ${textArray(chunks.map((chunk) => idAt.get(placeOf(chunk)) ?? null))}::uuid[],
-          ${textArray(chunks.map(({ embedding }) => toSql([...embedding])))}::vector[]
-        ) as passage (chunk_id, embedding)
-        on conflict (chunk_id, model) do update
-        set embedding = excluded.embedding, dimensions = excluded.dimensions`
+      yield* Effect.forEach(
+        Array.chunksOf(chunks, embeddingsTogether),
+        (some) => sql`
+          insert into chunk_embeddings (tenant_id, chunk_id, model, dimensions, embedding)
+          select ${tenantId}::uuid, chunk_id, ${model}::text, vector_dims(embedding), embedding
+          from unnest(
+            ${textArray(some.map((chunk) => idAt.get(placeOf(chunk)) ?? null))}::uuid[],
+            ${textArray(some.map(({ embedding }) => toSql([...embedding])))}::vector[]
+          ) as passage (chunk_id, embedding)
+          on conflict (chunk_id, model) do update
+          set embedding = excluded.embedding, dimensions = excluded.dimensions`,
+        { discard: true }
+      )
     })
 
     return SearchIndex.of({
